@@ -185,11 +185,11 @@ simulate-builds: ## check that a simulated run is the same in the builds of gcc,
 	@tools/simulate-builds.sh
 
 mutants: ## break a line of inventory/, lease/ or storage/, COUNT=300 times, and count how
-## often unit tests or SECONDS=20 of simulation notice (SEED=1, ONLY=path, JOBS=)
+## often unit tests or RUNS=350 of the simulation notice (SEED=1, ONLY=path, JOBS=)
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
 	@$(build) --silent VARIANT=asan $(patsubst %.c,build/asan/%,$(wildcard $(foreach folder,inventory lease storage,tests/unit/$(folder)/test_*.c)))
-	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 	    $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
 asan tsan: ## run the tests of `make test` under AddressSanitizer and UBSan, or under
@@ -260,7 +260,7 @@ deploy: ## deploy to Azure what `make package` has built: NAME=app LOCATION=regi
 ## DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
 	@printf '%s\n' "$$DEPLOY" | xargs deploy/azure.sh --name "$$NAME" --location "$$LOCATION"
 
-docs: ## write docs/settings.md, draw the diagrams of docs/, and check the links
+docs: ## write docs/settings.md, draw the plots of docs/, and check diagrams, links and figures
 	@tools/deps.sh build docs
 	@$(build) VARIANT=release build/release/tools/settings_doc
 	@tools/docs.sh
@@ -340,12 +340,13 @@ $(filter %/test_wiped_memory,$(test_programs)): libs += -Wl,--wrap=crypto_wipe
 # In this one a test decides whether a program can be killed.
 $(filter %/test_token_source_cli,$(test_programs)): libs += -Wl,--wrap=kill
 
-# A stub in libfuzz.a takes the place of the module of that name. So libfuzz.a comes before the
-# others.
+# What is called __wrap_NAME in tests/fuzz/stub_*.c is called in place of NAME.
+fuzz_wraps = $(patsubst __wrap_%,-Wl$(comma)--wrap=%,$(sort $(shell grep -ohE '__wrap_[a-z_]+' tests/fuzz/stub_*.c)))
+comma := ,
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
+	@$(CC) $(link_flags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs) $(leasectl_libs) $(fuzz_wraps)
 
 # The files stub_*.c take the place of the handler's modules of that name, so they come first.
 # simulated_memory.c replaces malloc. simulated_transitions.c counts the calls of the functions that

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings Leasehold to Azure: a resource group with a storage account without keys, a function app that has an identity of
-# its own, what that identity may do, settings, and the package. README.md explains the commands that it runs.
+# its own, what that identity may do, settings, and the package. docs/deploy.md explains the commands that it runs.
 #
 # What is there already is left alone: run it again after a failure and it goes on, run it again after success and it
 # changes nothing, run it with a new package and it publishes that. An option that is left out then means: as it is.

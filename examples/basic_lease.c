@@ -1,9 +1,9 @@
 /*
- * basic_lease.c - takes a lease, works for a while, and gives it back.
+ * basic_lease.c - acquires a lease, works for a while, and releases it.
  *
  *     basic_lease NAME SECONDS [CONNECTION_STRING]
  *
- * The connection string may also come in AZURE_STORAGE_CONNECTION_STRING; without either it is
+ * The connection string is the last argument, or else AZURE_STORAGE_CONNECTION_STRING, or else
  * Azurite's.
  */
 #include <leasehold.h>
@@ -16,8 +16,8 @@
 static sigset_t stop_signals;
 
 /*
- * Signals are waited for on a thread of their own: there everything may be called, unlike in a
- * signal handler.
+ * Signals are handled on a thread of their own, because a signal handler may not call
+ * leasehold_cancel.
  */
 static void *stop_on_signal(void *client) {
     int signal_number;
@@ -32,21 +32,23 @@ static void on_renewed(void *context, const struct leasehold_event *event) {
            (long long)(event->expires_ms - event->time_ms) / 1000);
 }
 
-/* The work, in steps of a second: no step begins on a lease that is not held. */
-static enum leasehold_result work(const struct leasehold_lease *lease, int seconds,
-                                  struct leasehold_error *err) {
+/*
+ * Works in steps of a second. leasehold_wait ends early if the lease is lost or the client is
+ * cancelled, so no step begins on a lease that is not held.
+ */
+static enum leasehold_result work_in_steps(const struct leasehold_lease *lease, int seconds,
+                                           struct leasehold_error *err) {
     enum leasehold_result result = LEASEHOLD_OK;
     for (int step = 1; step <= seconds && result == LEASEHOLD_OK; step++) {
         printf("step %d of %d: may rely on the lease for %lld ms\n", step, seconds,
                (long long)leasehold_safe_for_ms(lease));
-        result =
-            leasehold_wait(lease, 1000, err); /* ends early when the lease is lost, or on cancel */
+        result = leasehold_wait(lease, 1000, err);
     }
     return result;
 }
 
-static enum leasehold_result run(struct leasehold *client, const char *name, int seconds,
-                                 struct leasehold_error *err) {
+static enum leasehold_result run_under_lease(struct leasehold *client, const char *name,
+                                             int seconds, struct leasehold_error *err) {
     struct leasehold_request request = {.name = name};
     struct leasehold_lease *lease;
     enum leasehold_result result = leasehold_acquire(client, &request, &lease, err);
@@ -54,7 +56,7 @@ static enum leasehold_result run(struct leasehold *client, const char *name, int
         return result;
     }
     printf("acquired %s as %s\n", name, leasehold_id(lease));
-    result = work(lease, seconds, err);
+    result = work_in_steps(lease, seconds, err);
     printf("%s; renewals: %d\n", leasehold_is_held(lease) ? "releasing" : "lost",
            leasehold_renewal_count(lease));
     leasehold_release(lease);
@@ -70,8 +72,7 @@ int main(int argc, char **argv) {
     struct leasehold_options options = leasehold_options_default();
     options.connection_string = given != NULL ? given : "UseDevelopmentStorage=true";
     options.duration_s = 15;
-    options.renew_interval_ms =
-        3000; /* so that there is something to see; two thirds of the duration would do */
+    options.renew_interval_ms = 3000; /* soon, so that a short run shows renewals */
     options.listener.renewed = on_renewed;
     setvbuf(stdout, NULL, _IOLBF, 0);
 
@@ -89,14 +90,14 @@ int main(int argc, char **argv) {
     }
     pthread_t stopper;
     pthread_create(&stopper, NULL, stop_on_signal, client);
-    result = run(client, argv[1], (int)strtol(argv[2], NULL, 10), &err);
+    result = run_under_lease(client, argv[1], (int)strtol(argv[2], NULL, 10), &err);
     bool failed = result != LEASEHOLD_OK && result != LEASEHOLD_CANCELLED;
     if (failed) {
         fprintf(stderr, "%s: %s\n", leasehold_result_text(result), err.message);
     }
-    kill(getpid(), SIGTERM); /* for the stopper, if it still waits */
+    kill(getpid(), SIGTERM); /* ends the stopper if it still waits */
     pthread_join(stopper, NULL);
     int left = leasehold_close(client, 5000);
-    printf("%s\n", left == 0 ? "given back" : "not given back; it will expire");
+    printf("%s\n", left == 0 ? "released" : "not released; it will expire");
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,11 +1,12 @@
 /*
- * leader_election.c - of all the processes that are started with one name, one leads: the one that
- * has the lease. When it ends it gives the lease up, and another leads at once; when it dies,
- * another leads as soon as the lease has run out.
+ * leader_election.c - elects one leader among all processes that are started with the same name.
+ *
+ * The process that holds the lease leads. When it ends, it releases the lease and another process
+ * leads within a second. When it dies, another leads once the lease has expired.
  *
  *     leader_election NAME [CONNECTION_STRING]
  *
- * The connection string may also come in AZURE_STORAGE_CONNECTION_STRING; without either it is
+ * The connection string is the last argument, or else AZURE_STORAGE_CONNECTION_STRING, or else
  * Azurite's.
  */
 #include <leasehold.h>
@@ -19,8 +20,8 @@
 static sigset_t stop_signals;
 
 /*
- * Signals are waited for on a thread of their own: there everything may be called, unlike in a
- * signal handler.
+ * Signals are handled on a thread of their own, because a signal handler may not call
+ * leasehold_cancel.
  */
 static void *stop_on_signal(void *client) {
     int signal_number;
@@ -29,7 +30,7 @@ static void *stop_on_signal(void *client) {
     return NULL;
 }
 
-/* "14:45:30.123 4711 is leader" */
+/* Prints a line like "14:45:30.123 4711 is leader". */
 static void say(const char *what) {
     struct timespec now;
     struct tm utc;
@@ -39,9 +40,10 @@ static void say(const char *what) {
            now.tv_nsec / 1000000, (int)getpid(), what);
 }
 
-/* Waits until the lease is ours, however long that takes. */
-static enum leasehold_result stand(struct leasehold *client, const char *name,
-                                   struct leasehold_lease **lease, struct leasehold_error *err) {
+/* Acquires the lease, however long that takes. */
+static enum leasehold_result await_leadership(struct leasehold *client, const char *name,
+                                              struct leasehold_lease **lease,
+                                              struct leasehold_error *err) {
     struct leasehold_request request = {.name = name, .try_once = true};
     enum leasehold_result result = leasehold_acquire(client, &request, lease, err);
     if (result == LEASEHOLD_HELD_ELSEWHERE) {
@@ -58,7 +60,7 @@ static enum leasehold_result stand(struct leasehold *client, const char *name,
     return result;
 }
 
-/* Leads as long as the lease is held. What only the leader may do is done here, in short steps. */
+/* Leads while the lease is held. The work of a leader is done here, in short steps. */
 static enum leasehold_result lead(struct leasehold_lease *lease, struct leasehold_error *err) {
     enum leasehold_result result;
     say("is leader");
@@ -70,13 +72,13 @@ static enum leasehold_result lead(struct leasehold_lease *lease, struct leasehol
     return result;
 }
 
-/* Until it is cancelled. A leader that has lost its lease stands again. */
-static enum leasehold_result run(struct leasehold *client, const char *name,
-                                 struct leasehold_error *err) {
+/* Runs until the client is cancelled. A leader that has lost its lease tries again. */
+static enum leasehold_result run_elections(struct leasehold *client, const char *name,
+                                           struct leasehold_error *err) {
     enum leasehold_result result;
     do {
         struct leasehold_lease *lease;
-        result = stand(client, name, &lease, err);
+        result = await_leadership(client, name, &lease, err);
         if (result == LEASEHOLD_OK) {
             result = lead(lease, err);
         }
@@ -92,8 +94,8 @@ int main(int argc, char **argv) {
     const char *given = argc > 2 ? argv[2] : getenv("AZURE_STORAGE_CONNECTION_STRING");
     struct leasehold_options options = leasehold_options_default();
     options.connection_string = given != NULL ? given : "UseDevelopmentStorage=true";
-    options.duration_s = 15;         /* how long nobody leads when a leader dies, and */
-    options.acquire_retry_ms = 1000; /* how often those who stand by ask */
+    options.duration_s = 15;         /* how long nobody may lead after a leader has died */
+    options.acquire_retry_ms = 1000; /* how often the others try to acquire the lease */
     setvbuf(stdout, NULL, _IOLBF, 0);
 
     sigemptyset(&stop_signals);
@@ -110,11 +112,11 @@ int main(int argc, char **argv) {
     }
     pthread_t stopper;
     pthread_create(&stopper, NULL, stop_on_signal, client);
-    result = run(client, argv[1], &err);
+    result = run_elections(client, argv[1], &err);
     if (result != LEASEHOLD_CANCELLED) {
         fprintf(stderr, "%s: %s\n", leasehold_result_text(result), err.message);
     }
-    kill(getpid(), SIGTERM); /* for the stopper, if it still waits */
+    kill(getpid(), SIGTERM); /* ends the stopper if it still waits */
     pthread_join(stopper, NULL);
     leasehold_close(client, 5000);
     return result == LEASEHOLD_CANCELLED ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/standard_streams.h"
 #include "functions/dispatch.h"
+#include "functions/function_table.h"
 #include "server/http_server.h"
 #include "wiring/services.h"
 

@@ -25,10 +25,10 @@ readonly OUTSIDE="clock_(gettime|nanosleep|system) time gettimeofday timespec_ge
     socket socketpair connect accept4? bind listen send(to|m?msg)? recv(from|m?msg)? getaddrinfo
     p?poll p?select epoll_.* eventfd http_transport_.* event_loop_(new|start)"
 
-# file:name, for files that may use it all the same. leasehold.c makes the library's platform.
+# file:name, for files that may use it all the same. leasehold_client.c makes the library's platform.
 # token_source_cli.c starts az. file_read.c reads on a thread of its own, because a file may hang.
-readonly OUTSIDE_ALLOWED="leasehold.c:clock_system leasehold.c:random_system leasehold.c:http_transport_new
-    leasehold.c:http_transport_free leasehold.c:http_transport_platform leasehold.c:http_transport_stop
+readonly OUTSIDE_ALLOWED="leasehold_client.c:clock_system leasehold_client.c:random_system leasehold_client.c:http_transport_new
+    leasehold_client.c:http_transport_free leasehold_client.c:http_transport_platform leasehold_client.c:http_transport_stop
     token_source_cli.c:posix_spawnp file_read.c:thread_start"
 
 # Files that replace others, and so use their names, are left out: the preloaded ones, which replace

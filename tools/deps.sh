@@ -10,7 +10,7 @@
 #                              package   what `make package` needs to build for old systems
 #                              package-test   what `make test-package` needs
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
-#                              docs      graphviz, gnuplot
+#                              docs      gnuplot, and Node with the Mermaid of tools/diagrams/
 #                              bench     Go with Azure's packages, Node's packages of
 #                                        bench/peers/node/, gnuplot
 #
@@ -29,7 +29,7 @@ declare -A packages=(
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
     [package-test]="debootstrap mount unzip util-linux"
     [azure]="azure-cli unzip zip"
-    [docs]="gnuplot-nox graphviz python3"
+    [docs]="gnuplot-nox python3"
     [bench]="gnuplot-nox golang-go golang-github-azure-azure-storage-blob-go-dev python3"
 )
 readonly OLDEST_NODE=18
@@ -71,32 +71,30 @@ install_packages() {
     fi
 }
 
-install_azurite() {
-    if [ node_modules/.package-lock.json -nt package-lock.json ] && [ -x node_modules/.bin/azurite ]; then
-        return
-    fi
-    [ ! -L node_modules ] || die "node_modules is a link, and npm would empty the folder that it leads to; update that folder"
-    # An npm that is there belongs to a Node of the user's choice; Debian's packages would clash
-    # with it.
+# Provides Node with npm. An npm that is there belongs to a Node of the user's choice; Debian's
+# packages would clash with it.
+need_node() {
     if ! command -v npm >/dev/null; then
-        command -v apt-get >/dev/null || die "Node $OLDEST_NODE or newer with npm is needed for Azurite"
+        command -v apt-get >/dev/null || die "Node $OLDEST_NODE or newer with npm is needed"
         install_packages nodejs npm ca-certificates
     fi
     local major
     major=$(node -p 'process.versions.node.split(".")[0]') || die "npm is there, but node does not run"
-    [ "$major" -ge "$OLDEST_NODE" ] || die "Azurite needs Node $OLDEST_NODE or newer; this is $(node -v)"
-    echo "deps: installing Azurite from package-lock.json"
-    npm ci --no-audit --no-fund --loglevel=error
-    touch node_modules/.package-lock.json # npm may keep an older time; this would then run again
+    [ "$major" -ge "$OLDEST_NODE" ] || die "Node $OLDEST_NODE or newer is needed; this is $(node -v)"
 }
 
-install_node_peer() {
-    local folder=bench/peers/node
+# Installs in folder $1 the Node packages that its package-lock.json pins; $2 says what they are.
+install_node_packages() {
+    local folder=$1
     if [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
         return
     fi
-    echo "deps: installing Azure's packages for Node from $folder/package-lock.json"
+    [ ! -L "$folder/node_modules" ] ||
+        die "$folder/node_modules is a link: npm would empty the folder that it leads to; update that one"
+    need_node
+    echo "deps: installing $2 from $folder/package-lock.json"
     npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+    # npm may keep an older time; this would then run again.
     touch "$folder/node_modules/.package-lock.json"
 }
 
@@ -113,7 +111,8 @@ if [ "${#wanted[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
 fi
 for group in "$@"; do
     case $group in
-    azurite) install_azurite ;;
-    bench) install_node_peer ;;
+    azurite) install_node_packages . "Azurite" ;;
+    bench) install_node_packages bench/peers/node "Azure's packages for Node" ;;
+    docs) install_node_packages tools/diagrams "Mermaid" ;;
     esac
 done

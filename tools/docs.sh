@@ -1,25 +1,21 @@
 #!/usr/bin/env bash
-# Writes docs/settings.md from the settings table (build/release/tools/settings_doc), and draws
-# docs/*.dot and the plots of bench/results/ as docs/*.svg. Then it checks that the pages show
-# exactly these pictures, that their links lead somewhere, and that docs/performance.md has the
-# figures of bench/results/.
+# Writes docs/settings.md from the settings table (build/release/tools/settings_doc), and draws the
+# plots of bench/results/ as docs/*.svg. Checks that the diagrams of the pages can be drawn, that
+# the pages show exactly these plots, that their links lead somewhere, and that docs/performance.md
+# has the figures of bench/results/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build/release/tools/settings_doc >docs/settings.md
 echo "  write    docs/settings.md"
 
-bench/report.py --check # first, because it looks at the plots before they are drawn again
+readonly pages=(./*.md bench/peers/*.md docs/*.md docs/internals/*.md examples/*.md)
+failed=0
 
+node tools/diagrams/check.mjs "${pages[@]}" || failed=1
+
+bench/report.py --check # compares the plots that are kept, so it comes before they are drawn anew
 drawn=()
-for source in docs/*.dot; do
-    picture=${source%.dot}.svg
-    dot -Tsvg -o "$picture.new" "$source"
-    mv "$picture.new" "$picture"
-    echo "  draw     $picture"
-    drawn+=("${picture#docs/}")
-done
-
 while read -r plot; do
     [ -n "$plot" ] || continue
     echo "  draw     docs/$plot"
@@ -28,8 +24,8 @@ done < <(bench/report.py --draw)
 
 shown=$(grep -hoE '^!\[[^]]+\]\([^)]+\.svg\)$' docs/*.md | sed -E 's/.*\((.*)\)/\1/' | sort)
 if [ "$shown" != "$(printf '%s\n' "${drawn[@]}" | sort)" ]; then
-    echo "docs: the pages show $(xargs <<<"$shown"), but drawn were ${drawn[*]}" >&2
-    exit 1
+    echo "docs: the pages show $(xargs <<<"$shown"), but these plots were drawn: ${drawn[*]}" >&2
+    failed=1
 fi
 
 # Prints the anchor that GitHub gives the heading $1.
@@ -45,8 +41,7 @@ has_heading() {
     return 1
 }
 
-failed=0
-for page in ./*.md bench/peers/*.md docs/*.md docs/internals/*.md examples/*.md; do
+for page in "${pages[@]}"; do
     while read -r link; do
         path=${link%%#*}
         target=$(dirname "$page")/$path

@@ -48,7 +48,7 @@ check_compilers() {
 }
 
 check_symbols() {
-    make_variant release --silent objects && tools/check-symbols.sh
+    make_variant release --silent objects && tools/check-symbols.sh && tools/check-circles.sh
 }
 
 # libleasehold.a must link with any program: it shows only leasehold_*. Its header must compile as

@@ -11,10 +11,14 @@ wanted=
 for build in "${builds[@]}"; do
     program=build/$build/tests/simulation/simulate
     make -j"$(nproc)" --no-print-directory VARIANT="$build" "$program"
-    found=$("$program" --runs $runs | grep -o 'the trace of all runs is .*') || found="no trace"
+    output=$("$program" --runs $runs) && ended=0 || ended=$?
+    found=$(grep -o 'the trace of all runs is .*' <<<"$output") || found="no trace"
     wanted=${wanted:-$found}
     echo "simulate-builds: $build: $found"
-    if [ "$found" = "$wanted" ] && [ "$found" != "no trace" ]; then
+    if [ "$ended" -ne 0 ]; then # a promise is broken, or it crashed: that comes first
+        grep '^simulate: seed \| passed, ' <<<"$output" || echo "simulate-builds: $build ended with $ended"
+    fi
+    if [ "$ended" -eq 0 ] && [ "$found" = "$wanted" ] && [ "$found" != "no trace" ]; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))

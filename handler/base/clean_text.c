@@ -1,5 +1,6 @@
 #include "base/clean_text.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -9,8 +10,21 @@
 /* A signature has 44 characters and an id 36. No word of a message is this long. */
 enum { SECRET_LENGTH = 40 };
 
-#define SPACES_AND_QUOTES " \t\"'<>`"
-#define PUNCTUATION ":=,;(){}[]|\\"
+/* The kinds of characters at which a line is cut into pieces, as bits. */
+enum { GAP = 1, PUNCTUATION = 2, BACKSLASH = 4, QUESTION_MARK = 8 };
+static const unsigned char kinds[UCHAR_MAX + 1] = {
+    [' '] = GAP,           ['\t'] = GAP,
+    ['"'] = GAP,           ['\''] = GAP,
+    ['<'] = GAP,           ['>'] = GAP,
+    ['`'] = GAP,           [':'] = PUNCTUATION,
+    ['='] = PUNCTUATION,   [','] = PUNCTUATION,
+    [';'] = PUNCTUATION,   ['('] = PUNCTUATION,
+    [')'] = PUNCTUATION,   ['{'] = PUNCTUATION,
+    ['}'] = PUNCTUATION,   ['['] = PUNCTUATION,
+    [']'] = PUNCTUATION,   ['|'] = PUNCTUATION,
+    ['?'] = QUESTION_MARK, ['\\'] = PUNCTUATION | BACKSLASH,
+};
+
 #define REMOVED "***"
 
 /*
@@ -44,21 +58,22 @@ static void output_append_removed(struct output *output) {
 }
 
 /*
- * Returns how many characters at the start of `text` are in `set`, or, with `inside` false, are not
- * in it.
+ * Returns how many characters at the start of `text` are of one of the kinds, or, with `inside`
+ * false, of none of them.
  */
-static size_t span_length(const char *text, size_t length, const char *set, bool inside) {
+static size_t span_length(const char *text, size_t length, int of_kinds, bool inside) {
     size_t count = 0;
-    while (count < length && (strchr(set, text[count]) != NULL) == inside) {
+    while (count < length && ((kinds[(unsigned char)text[count]] & of_kinds) != 0) == inside) {
         count++;
     }
     return count;
 }
 
+/* `word` begins with a small letter. */
 static bool contains(const char *text, size_t length, const char *word) {
     size_t word_length = strlen(word);
-    for (size_t at = 0; at + word_length <= length; at++) {
-        if (strncasecmp(text + at, word, word_length) == 0) {
+    for (size_t at = 0; at + word_length <= length; at++) { /* a letter's bit 5 is its case */
+        if ((text[at] | 0x20) == word[0] && strncasecmp(text + at, word, word_length) == 0) {
             return true;
         }
     }
@@ -70,8 +85,8 @@ static bool contains(const char *text, size_t length, const char *word) {
  * its first punctuation; `length` is all the text from the piece to the end of the line.
  */
 static int find_name(const char *piece, size_t word_length, size_t length) {
-    size_t behind = word_length + span_length(piece + word_length, length - word_length,
-                                              SPACES_AND_QUOTES "\\", true);
+    size_t behind =
+        word_length + span_length(piece + word_length, length - word_length, GAP | BACKSLASH, true);
     bool has_colon = behind < length && (piece[behind] == ':' || piece[behind] == '=');
     for (int i = 0; i < (int)(sizeof secret_names / sizeof secret_names[0]); i++) {
         if (strlen(secret_names[i].word) == word_length &&
@@ -92,7 +107,7 @@ static bool may_be_secret(const char *piece, size_t length) {
  * Copies a piece that follows no name. If it looks secret it is removed; so is an address's query.
  */
 static void clean_piece(struct output *output, const char *piece, size_t length) {
-    size_t address = span_length(piece, length, "?", false);
+    size_t address = span_length(piece, length, QUESTION_MARK, false);
     if (may_be_secret(piece, length)) {
         output_append_removed(output);
     } else if (address + 1 < length) {
@@ -111,11 +126,11 @@ static void clean_line(struct output *output, const char *text, size_t length) {
     int secret_pieces = 0;
     for (size_t at = 0; at < length;) {
         const char *piece = text + at;
-        size_t gap = span_length(piece, length - at, SPACES_AND_QUOTES PUNCTUATION, true);
+        size_t gap = span_length(piece, length - at, GAP | PUNCTUATION, true);
         output_append(output, piece, gap);
         piece += gap;
         at += gap;
-        size_t piece_length = span_length(piece, length - at, SPACES_AND_QUOTES, false);
+        size_t piece_length = span_length(piece, length - at, GAP, false);
         size_t word_length = span_length(piece, piece_length, PUNCTUATION, false);
         int name = secret_pieces > 0 ? -1 : find_name(piece, word_length, length - at);
         if (name >= 0) {

@@ -87,12 +87,31 @@ static bool scan_escape(struct scan *scan) {
     return true;
 }
 
+#define EACH_OF_8(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Returns true if eight bytes are all printable ASCII that needs no check. Each sum has the top bit
+ * of a byte set if that byte passes: it is 0x20 or more, or it differs from a character. A sum
+ * carries into the next byte only if a top bit was set before, and then the answer is false.
+ */
+static bool are_plain(const char *text) {
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    uint64_t passed = (bytes + EACH_OF_8(0x60)) & ((bytes ^ EACH_OF_8('"')) + EACH_OF_8(0x7f)) &
+                      ((bytes ^ EACH_OF_8('\\')) + EACH_OF_8(0x7f)) &
+                      ((bytes ^ EACH_OF_8(0x7f)) + EACH_OF_8(0x7f));
+    return (passed & ~bytes & EACH_OF_8(0x80)) == EACH_OF_8(0x80);
+}
+
 /*
  * Moves past printable ASCII that needs no check. Most strings are nothing else, so this loop
  * decides how fast JSON is checked.
  */
 static void scan_plain(struct scan *scan) {
     size_t at = scan->at;
+    while (scan->length - at >= sizeof(uint64_t) && are_plain(scan->text + at)) {
+        at += sizeof(uint64_t);
+    }
     for (; at < scan->length; at++) {
         unsigned char c = (unsigned char)scan->text[at];
         if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {

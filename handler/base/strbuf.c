@@ -58,20 +58,10 @@ static size_t grown_capacity(const struct strbuf *buf, size_t needed) {
 }
 
 /*
- * Makes room for `length` more bytes and the NUL. Returns false, and remembers why, if it cannot.
+ * Moves the text to where `needed` bytes have room. Returns false, and remembers why, if there is
+ * no memory.
  */
-static bool make_room(struct strbuf *buf, size_t length) {
-    if (buf->status != STATUS_OK) {
-        return false;
-    }
-    if (length > buf->max_bytes - buf->length) {
-        buf->status = STATUS_TOO_LARGE;
-        return false;
-    }
-    size_t needed = buf->length + length + 1;
-    if (needed <= buf->capacity) {
-        return true;
-    }
+static bool grow(struct strbuf *buf, size_t needed) {
     size_t capacity = grown_capacity(buf, needed);
     char *data = malloc(capacity); /* realloc would leave a copy of secrets behind */
     if (data == NULL) {
@@ -86,6 +76,21 @@ static bool make_room(struct strbuf *buf, size_t length) {
     buf->data = data;
     buf->capacity = capacity;
     return true;
+}
+
+/*
+ * Makes room for `length` more bytes and the NUL. Returns false, and remembers why, if it cannot.
+ */
+static inline bool make_room(struct strbuf *buf, size_t length) {
+    size_t needed = buf->length + length + 1;
+    if (buf->status != STATUS_OK) {
+        return false;
+    }
+    if (length > buf->max_bytes - buf->length) {
+        buf->status = STATUS_TOO_LARGE;
+        return false;
+    }
+    return needed <= buf->capacity || grow(buf, needed);
 }
 
 void strbuf_append(struct strbuf *buf, const char *bytes, size_t length) {

@@ -1,6 +1,5 @@
 #include "base/utc.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,13 +10,60 @@ static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri",
 static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
+/* ---- the calendar ---- */
+
+/*
+ * A year begins in March here, so that 29 February is the last day of its year. gmtime_r and timegm
+ * ask for the time zone, under a lock, and take ten times as long. Each row of a product has two
+ * times.
+ */
+enum {
+    DAY_S = 24 * 3600,
+    DAYS_OF_400_YEARS = 146097,
+    FIRST_DAY = 719468 /* 1970-01-01, counted from 0000-03-01 */
+};
+
+/* Returns the days of a year before a month. March is month 0. */
+static int days_before_month(int month) {
+    return (153 * month + 2) / 5;
+}
+
+/* Finds the date of a day, counted from 0000-03-01, in the proleptic Gregorian calendar. */
+static void find_date(int64_t day, struct tm *out) {
+    int64_t era = day / DAYS_OF_400_YEARS;
+    int of_era = (int)(day % DAYS_OF_400_YEARS);
+    int year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int of_year = of_era - (365 * year + year / 4 - year / 100);
+    int month = (5 * of_year + 2) / 153;
+    out->tm_mday = of_year - days_before_month(month) + 1;
+    out->tm_mon = (month + 2) % 12;
+    out->tm_year = (int)(era * 400) + year + (month >= 10) - 1900;
+}
+
+/*
+ * Returns the day of a date, as find_date counts. A day that its month does not have counts as a
+ * day of the next month.
+ */
+static int64_t find_day(const struct tm *tm) {
+    int64_t year = tm->tm_year + 1900 - (tm->tm_mon < 2);
+    return 365 * year + year / 4 - year / 100 + year / 400 +
+           days_before_month((tm->tm_mon + 10) % 12) + tm->tm_mday - 1;
+}
+
 /* Splits a time into the parts of the calendar. Returns its milliseconds within the second. */
 static int break_down(int64_t wall_ms, struct tm *out) {
     int64_t ms = wall_ms < 0 ? 0 : wall_ms > last_ms ? last_ms : wall_ms;
-    time_t seconds = (time_t)(ms / 1000);
-    gmtime_r(&seconds, out);
+    int64_t day = ms / 1000 / DAY_S;
+    int second = (int)(ms / 1000 % DAY_S);
+    find_date(FIRST_DAY + day, out);
+    out->tm_wday = (int)((day + 4) % 7); /* 1970-01-01 was a Thursday */
+    out->tm_hour = second / 3600;
+    out->tm_min = second / 60 % 60;
+    out->tm_sec = second % 60;
     return (int)(ms % 1000);
 }
+
+/* ---- writing ---- */
 
 /* Writes the last `count` digits of a number and then `mark`. Returns the position after them. */
 static char *put_digits(char *out, int value, int count, char mark) {
@@ -27,6 +73,13 @@ static char *put_digits(char *out, int value, int count, char mark) {
     }
     out[count] = mark;
     return out + count + 1;
+}
+
+/* Writes three letters and then `mark`. Returns the position after them. */
+static char *put_text(char *out, const char *text, char mark) {
+    memcpy(out, text, 3);
+    out[3] = mark;
+    return out + 4;
 }
 
 /* strftime and snprintf would take ten times as long, and a reservation has four times. */
@@ -56,12 +109,18 @@ void utc_format_iso8601(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
 void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
     struct tm tm;
     break_down(wall_ms, &tm);
-    char day[3], year_and_time[14];
-    strftime(day, sizeof day, "%d", &tm);
-    strftime(year_and_time, sizeof year_and_time, "%Y %H:%M:%S", &tm);
-    snprintf(out, UTC_TEXT_BYTES, "%s, %s %s %s GMT", weekdays[tm.tm_wday], day, months[tm.tm_mon],
-             year_and_time);
+    out = put_text(out, weekdays[tm.tm_wday], ',');
+    *out++ = ' ';
+    out = put_digits(out, tm.tm_mday, 2, ' ');
+    out = put_text(out, months[tm.tm_mon], ' ');
+    out = put_digits(out, tm.tm_year + 1900, 4, ' ');
+    out = put_digits(out, tm.tm_hour, 2, ':');
+    out = put_digits(out, tm.tm_min, 2, ':');
+    out = put_digits(out, tm.tm_sec, 2, ' ');
+    put_text(out, "GMT", '\0');
 }
+
+/* ---- reading ---- */
 
 /* The readers below move *text past what they have read, or return false. */
 
@@ -122,21 +181,24 @@ static bool read_fraction_ms(const char **text, int *out_ms) {
 }
 
 /*
- * Returns false if there is no such day or time. timegm turns 30 February into 2 March, so its
- * result is compared with what went in.
+ * Returns false if there is no such day or time. find_day turns 30 February into 2 March, so the
+ * date of its result is compared with what went in.
  */
 static bool to_ms(const struct tm *tm, int *out_weekday, int64_t *out_ms) {
-    struct tm real = *tm;
-    int64_t seconds = (int64_t)timegm(&real);
-    bool same_day =
-        real.tm_year == tm->tm_year && real.tm_mon == tm->tm_mon && real.tm_mday == tm->tm_mday;
-    bool same_time =
-        real.tm_hour == tm->tm_hour && real.tm_min == tm->tm_min && real.tm_sec == tm->tm_sec;
-    if (!same_day || !same_time || seconds < 0) {
+    struct tm real;
+    bool may_be = tm->tm_mon >= 0 && tm->tm_mon < 12 && tm->tm_hour < 24 && tm->tm_min < 60 &&
+                  tm->tm_sec < 60;
+    int64_t day = may_be ? find_day(tm) : 0;
+    if (day < FIRST_DAY) {
         return false;
     }
-    *out_weekday = real.tm_wday;
-    *out_ms = seconds * 1000;
+    find_date(day, &real);
+    if (real.tm_year != tm->tm_year || real.tm_mon != tm->tm_mon || real.tm_mday != tm->tm_mday) {
+        return false;
+    }
+    *out_weekday = (int)((day - FIRST_DAY + 4) % 7);
+    *out_ms =
+        ((day - FIRST_DAY) * DAY_S + tm->tm_hour * 3600 + tm->tm_min * 60 + tm->tm_sec) * 1000;
     return true;
 }
 

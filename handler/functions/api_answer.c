@@ -11,11 +11,11 @@
 
 enum { FAILURE_TEXT_BYTES = 1024 };
 
-/* Ready made, for when there is no memory to make it. */
+/* Made in advance, for when there is no memory to make it. */
 static const char internal_error_text[] =
     "{\"error\":{\"code\":\"InternalError\",\"message\":\"" INTERNAL_ERROR_MESSAGE "\"}}";
 
-/* What a client is told of a status. What is not here is a bug of ours. */
+/* What callers are told about a status. Any status without a row is a bug of ours. */
 static const struct failure {
     enum status status;
     int http_status;
@@ -88,7 +88,7 @@ static const struct failure *failure_of(enum status status) {
     return &internal_error;
 }
 
-/* All that is known of it, on one line. */
+/* Writes all that is known about a failure, on one line. */
 static void describe(char out[FAILURE_TEXT_BYTES], enum status status, const char *operation,
                      const char *product_id, const struct error *err) {
     snprintf(out, FAILURE_TEXT_BYTES, "%s%s%s: %s (%s%s%s%s%s)", operation,
@@ -99,8 +99,8 @@ static void describe(char out[FAILURE_TEXT_BYTES], enum status status, const cha
 
 static void answer_failure(struct http_response *response, const struct failure *failure,
                            const struct error *err, const char *description, const char *message) {
-    if (failure->http_status != 404 &&
-        failure->http_status != 422) { /* those are the caller's affair */
+    bool is_callers_affair = failure->http_status == 404 || failure->http_status == 422;
+    if (!is_callers_affair) {
         bool needs_operator =
             failure->http_status == 500 || failure->status == STATUS_CONTAINER_NOT_FOUND;
         log_event(needs_operator ? LOG_ERROR : LOG_WARNING, "%s", description);

@@ -1,8 +1,9 @@
 #include "functions/change_run.h"
 
 #include "functions/api_answer.h"
+#include "inventory/inventory_service.h"
 
-static void answer(struct inventory_request *request) {
+static void on_decided(struct inventory_request *request) {
     const struct change_run *own = request->context;
     struct http_response *response = own->base.response;
     if (request->status == STATUS_LEASE_CONFLICT) {
@@ -30,12 +31,12 @@ void change_run_start(struct function_run *run, const struct change_kind *kind) 
     own->request = (struct inventory_request){
         .operation = kind->operation,
         .correlation = &run->correlation,
-        .product_id = run->request.product_id,
+        .product_id = function_request_param(&run->request, "productId"),
         .customer_id = change->customer_id,
         .reservation_id = change->reservation_id[0] == '\0' ? NULL : change->reservation_id,
         .idempotency_key = run->request.idempotency_key.text,
         .quantity = change->quantity,
-        .done = answer,
+        .done = on_decided,
         .context = own};
     inventory_service_submit(run->service, &own->request);
 }

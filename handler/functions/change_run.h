@@ -1,17 +1,15 @@
 /*
  * change_run.h - one run of a function that changes a product, from its start to its answer.
  *
- * A function's file says in a change_kind what is its own, and starts the run with it. All else is
- * the same for every change: the request is checked (request_check.h) and submitted to the
+ * A function's file says in a change_kind what differs for it, and starts the run with that. The
+ * rest is the same for every change: the request is checked (request_check.h) and submitted to the
  * product's queue, and its outcome becomes an HTTP answer.
  *
- *     STATUS_OK              200; `refused_http_status` if the rules refused it, with 0 units
+ *     STATUS_OK              200; or `refused_http_status` if the rules refused it, with 0 units
  *     STATUS_LEASE_CONFLICT  409 with Retry-After: 1; others held the product's lease
  *     any other              api_answer_failure
  *
- * The first two have the function's own body, and the product's version as their ETag.
- *
- * Threads    the loop's.
+ * The first two have a body that the function makes, and the product's version as their ETag.
  */
 #ifndef FUNCTIONS_CHANGE_RUN_H
 #define FUNCTIONS_CHANGE_RUN_H
@@ -21,19 +19,20 @@
 #include "base/json.h"
 #include "functions/function.h"
 #include "functions/request_check.h"
+#include "inventory/operation.h"
 
 /* What differs between the functions that change a product. */
 struct change_kind {
     const struct operation *operation;
-    bool may_name_reservation; /* the caller may, in the body */
+    bool may_name_reservation; /* the body may have a reservationId */
     int refused_http_status;
     const char *activity; /* "Reserving": how the log line of a failure begins */
 
-    /* The body of an answer to one of the two statuses above. NULL: no memory. */
+    /* Makes the body of an answer to one of the two statuses above. Returns NULL without memory. */
     cJSON *(*make_body)(const struct inventory_request *request);
 };
 
-/* Its size is the function's `run_bytes`. */
+/* A handler's `run_bytes` is the size of this. */
 struct change_run {
     struct function_run base; /* first */
     const struct change_kind *kind;
@@ -41,7 +40,7 @@ struct change_run {
     struct inventory_request request;
 };
 
-/* For the function's `start`. `run` is a struct change_run; `kind` must outlive it. */
+/* For a handler's `start`. `run` is a struct change_run. `kind` must outlive it. */
 void change_run_start(struct function_run *run, const struct change_kind *kind);
 
 #endif

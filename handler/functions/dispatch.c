@@ -4,25 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/correlation.h"
 #include "base/log.h"
 #include "base/percent.h"
 #include "functions/api_answer.h"
-#include "functions/function.h"
 #include "functions/invocation.h"
 #include "functions/request_check.h"
+#include "http/http_inbound.h"
 
-const struct function *const function_table[] = {
-    &reserve_inventory_function,
-    &release_inventory_function,
-    &get_inventory_function,
-    &reconcile_inventory_function,
-    NULL,
-};
-
-enum { MAX_WRAPPED_REFUSAL_BYTES = 16 * 1024 };
+enum { MAX_WRAPPED_REFUSAL_BYTES = 16 * 1024, ALLOWED_BYTES = 64 };
 
 #define REQUEST_ID_HEADER "x-ms-request-id"
 
@@ -31,11 +21,26 @@ static void refuse_method(struct http_response *response, const char *allowed) {
     api_answer_error(response, 405, "MethodNotAllowed", "Only %s is allowed here.", allowed);
 }
 
+/* Answers with the methods of all functions that have this function's route. */
+static void refuse_other_method(const struct dispatch *dispatch, const struct function *function,
+                                struct http_response *response) {
+    char allowed[ALLOWED_BYTES] = "";
+    size_t length = 0;
+    for (const struct function *at = dispatch->functions; at->name != NULL; at++) {
+        if (length < ALLOWED_BYTES && at->route != NULL &&
+            strcmp(at->route, function->route) == 0) {
+            length += (size_t)snprintf(allowed + length, ALLOWED_BYTES - length, "%s%s",
+                                       length == 0 ? "" : ", ", at->method);
+        }
+    }
+    refuse_method(response, allowed);
+}
+
 static void refuse_path(struct http_response *response) {
     api_answer_error(response, 404, "NotFound", "There is nothing at this path.");
 }
 
-/* Any answer will do for the host, which asks until one comes. */
+/* The host polls until any answer comes. */
 static void answer_poll(const char *method, struct http_response *response) {
     if (strcmp(method, "GET") != 0) {
         refuse_method(response, "GET");
@@ -46,10 +51,10 @@ static void answer_poll(const char *method, struct http_response *response) {
     api_answer_json(response, 200, api_answer_body(body, complete), 0);
 }
 
-/* Answers to invocations */
+/* ---- answers to invocations ---- */
 
-/* Puts the envelope around an answer for a caller. */
-static void wrap(struct http_response *response, size_t max_body_bytes) {
+/* Puts the invocation envelope around an answer for a caller. */
+static void wrap_answer(struct http_response *response, size_t max_body_bytes) {
     struct http_response answer = *response;
     http_response_init(response, max_body_bytes);
     invocation_wrap_response(&answer, response);
@@ -57,10 +62,12 @@ static void wrap(struct http_response *response, size_t max_body_bytes) {
 }
 
 /*
- * The host drops the body of a timer's failed invocation, and logs the reason phrase.
- * Source: Azure/azure-functions-host, DefaultHttpWorkerService.ProcessDefaultInvocationRequest (EnsureSuccessStatusCode).
+ * Copies a timer's failure into the status line. The host drops the body of a timer's failed
+ * invocation and logs the reason phrase.
+ * Source: Azure/azure-functions-host, DefaultHttpWorkerService.ProcessDefaultInvocationRequest
+ * (EnsureSuccessStatusCode).
  */
-static void give_reason(struct http_response *response) {
+static void set_reason(struct http_response *response) {
     cJSON *body = cJSON_ParseWithLength(response->body.data, response->body.length);
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(body, "error");
     const char *code = json_string(error, "code");
@@ -76,27 +83,24 @@ static void give_reason(struct http_response *response) {
 static void finish_invocation(const struct function *function, struct http_response *response,
                               size_t max_body_bytes) {
     if (function->method != NULL) {
-        wrap(response, max_body_bytes);
+        wrap_answer(response, max_body_bytes);
     } else if (response->status != 200) {
-        give_reason(response);
+        set_reason(response);
     }
 }
 
-/* Runs */
+/* ---- runs ---- */
 
-/*
- * A request that is for a function, until it is answered. The run lies at its end, as long as the
- * function wants it.
- */
+/* A request that calls a function, until it is answered. */
 struct dispatched {
     const struct dispatch *dispatch;
     const struct function *function;
     struct http_inbound *inbound;
-    /* The run's request borrows from the invocation, or from the path. */
+    /* The run's request borrows from the invocation or, where the request is proxied, the path. */
     bool is_invocation;
     struct invocation invocation;
     char *path;
-    max_align_t run[];
+    max_align_t run[]; /* the function's own struct, of run_bytes */
 };
 
 static struct function_run *run_of(struct dispatched *call) {
@@ -107,10 +111,10 @@ static struct dispatched *call_of(struct function_run *run) {
     return (struct dispatched *)((char *)run - offsetof(struct dispatched, run));
 }
 
-/* Returns NULL if there is no memory for it. */
+/* Returns NULL without memory. */
 static struct dispatched *call_new(const struct dispatch *dispatch, const struct function *function,
                                    struct http_inbound *inbound) {
-    struct dispatched *call = calloc(1, sizeof *call + function->run_bytes);
+    struct dispatched *call = calloc(1, sizeof *call + function->handler->run_bytes);
     if (call == NULL) {
         return NULL;
     }
@@ -121,6 +125,7 @@ static struct dispatched *call_new(const struct dispatch *dispatch, const struct
     run->service = dispatch->service;
     run->response = &inbound->response;
     run->correlation = *correlation_current();
+    run->request.route = function->route;
     return call;
 }
 
@@ -138,54 +143,48 @@ void function_run_end(struct function_run *run) {
     if (call->is_invocation) {
         finish_invocation(call->function, &inbound->response, inbound->response.body.max_bytes);
     }
-    correlation_use(NULL); /* the run's goes with it */
+    correlation_use(NULL); /* the run's is freed with the call */
     call_free(call);
     http_inbound_answer(inbound);
 }
 
-/* Takes the call. */
-static void begin_call(struct dispatched *call, const char *method) {
-    const struct function *function = call->function;
+/* Starts the run. It frees the call when it ends, which may be at once. */
+static void start_run(struct dispatched *call) {
     struct function_run *run = run_of(call);
-    if (function->method != NULL && strcmp(method, function->method) != 0) {
-        refuse_method(run->response, function->method);
-        function_run_end(run);
-    } else {
-        const struct correlation *before =
-            correlation_use(&run->correlation); /* it outlives `start` */
-        function->start(run);
-        correlation_use(before);
+    /* The run may end, and its correlation with it, before `start` returns. */
+    const struct correlation *before = correlation_use(&run->correlation);
+    call->function->handler->start(run);
+    correlation_use(before);
+}
+
+/* ---- the invocation shape ---- */
+
+static const struct function *find_by_name(const struct dispatch *dispatch, const char *path) {
+    const struct function *function = dispatch->functions;
+    while (function->name != NULL && (path[0] != '/' || strcmp(path + 1, function->name) != 0)) {
+        function++;
     }
+    return function->name != NULL ? function : NULL;
 }
 
-/* The invocation shape */
-
-static const struct function *find_by_path(const struct dispatch *dispatch, const char *path) {
-    for (const struct function *const *at = dispatch->functions; path[0] == '/' && *at != NULL;
-         at++) {
-        if (strcmp(path + 1, (*at)->name) == 0) {
-            return *at;
-        }
+static void fill_from_invocation(struct function_request *request,
+                                 const struct invocation *invocation) {
+    char name[ROUTE_NAME_BYTES];
+    for (size_t i = 0; route_template_param(request->route, i, name); i++) {
+        request->params[i] = invocation_param(invocation, name);
     }
-    return NULL;
+    request->content_type = invocation->content_type;
+    request->content_encoding = invocation->content_encoding;
+    request->idempotency_key = invocation->idempotency_key;
+    request->body = invocation->body;
+    request->body_length = strlen(invocation->body);
 }
 
-static struct function_request request_of(const struct invocation *invocation) {
-    return (struct function_request){
-        .product_id = invocation->product_id,
-        .content_type = invocation->content_type,
-        .content_encoding = invocation->content_encoding,
-        .idempotency_key = invocation->idempotency_key,
-        .body = invocation->body,
-        .body_length = strlen(invocation->body),
-    };
-}
-
-/* Reads the payload into the call. Returns false if the answer says why that failed. */
+/* Reads the payload into the call. Returns false if it is refused; the response says why. */
 static bool read_invocation(struct dispatched *call) {
     const struct http_request *request = &call->inbound->request;
     struct http_response *response = &call->inbound->response;
-    if (request->body_too_large) { /* it wraps a body over our limit */
+    if (request->body_too_large) { /* so the caller's body in it is, too */
         request_refuse_size(response);
         return false;
     }
@@ -203,7 +202,7 @@ static bool read_invocation(struct dispatched *call) {
 
 static void begin_invocation(const struct dispatch *dispatch, const struct function *function,
                              struct http_inbound *inbound) {
-    if (strcmp(inbound->request.method, "POST") != 0) { /* not the host's */
+    if (strcmp(inbound->request.method, "POST") != 0) { /* the host always posts */
         refuse_method(&inbound->response, "POST");
         http_inbound_answer(inbound);
         return;
@@ -218,17 +217,20 @@ static void begin_invocation(const struct dispatch *dispatch, const struct funct
     call->is_invocation = true;
     if (!read_invocation(call)) {
         function_run_end(run_of(call));
-        return;
+    } else if (function->method == NULL) {
+        start_run(call);
+    } else if (strcmp(call->invocation.method, function->method) != 0) {
+        refuse_other_method(dispatch, function, &inbound->response);
+        function_run_end(run_of(call));
+    } else {
+        fill_from_invocation(&run_of(call)->request, &call->invocation);
+        start_run(call);
     }
-    if (function->method != NULL) {
-        run_of(call)->request = request_of(&call->invocation);
-    }
-    begin_call(call, call->invocation.method);
 }
 
-static void refuse(const struct dispatch *dispatch, const struct http_request *request,
-                   struct http_response *response) {
-    const struct function *function = find_by_path(dispatch, request->path);
+static void wrap_refusal(const struct dispatch *dispatch, const struct http_request *request,
+                         struct http_response *response) {
+    const struct function *function = find_by_name(dispatch, request->path);
     if (function == NULL || strcmp(request->method, "POST") != 0) {
         return;
     }
@@ -238,79 +240,36 @@ static void refuse(const struct dispatch *dispatch, const struct http_request *r
     }
 }
 
-/* The proxied shape */
+/* ---- the proxied shape ---- */
 
 /*
- * The next segment of `*path`, decoded in place; NULL at the end. A %2F does not end one: splitting
- * comes first.
+ * Finds the function for a path and a method. If the path is that of functions with other methods,
+ * returns the first of them. Returns NULL if it is no function's.
  */
-static char *take_segment(char **path) {
-    char *segment = strsep(path, "/");
-    if (segment != NULL) {
-        percent_decode(segment);
-    }
-    return segment;
-}
-
-/* Moves past segments that must be `literals` ("api", "v1/api", ""). */
-static bool take_literals(char **path, const char *literals) {
-    while (*literals != '\0') {
-        size_t length = strcspn(literals, "/");
-        const char *segment = take_segment(path);
-        if (segment == NULL || strlen(segment) != length ||
-            strncasecmp(segment, literals, length) != 0) {
-            return false;
-        }
-        literals += length;
-        literals += *literals == '/';
-    }
-    return true;
-}
-
-static const struct function *find_by_action(const struct dispatch *dispatch, const char *action) {
-    for (const struct function *const *at = dispatch->functions; *at != NULL; at++) {
-        if ((*at)->action != NULL && strcasecmp((*at)->action, action) == 0) {
-            return *at;
+static const struct function *find_by_route(const struct dispatch *dispatch,
+                                            const struct http_request *request,
+                                            struct route_match *out_match) {
+    const char *rest = route_template_skip(dispatch->route_prefix, request->path);
+    const struct function *found = NULL;
+    for (const struct function *at = dispatch->functions; rest != NULL && at->name != NULL; at++) {
+        if (at->route != NULL && route_template_matches(at->route, rest, out_match)) {
+            if (strcmp(at->method, request->method) == 0) {
+                return at;
+            }
+            found = found == NULL ? at : found;
         }
     }
-    return NULL;
+    return found;
 }
 
-/*
- * PREFIX/inventory/{productId}[/action]; NULL: no such route. Cuts `path`, in which *out_product_id
- * lies.
- */
-static const struct function *find_by_route(const struct dispatch *dispatch, char *path,
-                                            const char **out_product_id) {
-    if (path[0] != '/') {
-        return NULL;
-    }
-    size_t length = strlen(path);
-    if (length > 1 && path[length - 1] == '/') {
-        path[length - 1] = '\0';
-    }
-    char *rest = path + 1;
-    if (!take_literals(&rest, dispatch->route_prefix) || !take_literals(&rest, "inventory")) {
-        return NULL;
-    }
-    const char *product_id = take_segment(&rest);
-    const char *action = take_segment(&rest);
-    if (product_id == NULL || product_id[0] == '\0' || (action != NULL && action[0] == '\0') ||
-        rest != NULL) {
-        return NULL;
-    }
-    *out_product_id = product_id;
-    return find_by_action(dispatch, action == NULL ? "" : action);
-}
-
-/* In the invocation shape the host has taken it away. */
+/* In the invocation shape the host has taken the mark away. */
 static size_t byte_order_mark_bytes(const struct http_request *request) {
     static const char mark[] = "\xEF\xBB\xBF";
     size_t length = sizeof mark - 1;
     return request->body_length >= length && memcmp(request->body, mark, length) == 0 ? length : 0;
 }
 
-/* Whether it is the call of a function that is not among ours, for a caller. */
+/* Returns true if the request invokes, for a caller, a function that this app does not have. */
 static bool is_invocation(const struct http_request *request) {
     struct invocation invocation;
     bool is_call =
@@ -322,56 +281,62 @@ static bool is_invocation(const struct http_request *request) {
     return is_call;
 }
 
-/* The function that is called by this path, for a call that takes the path. Cuts it. */
-static void begin_routed(const struct dispatch *dispatch, const struct function *function,
-                         const char *product_id, char *path, struct http_inbound *inbound) {
-    const struct http_request *request = &inbound->request;
+static void fill_from_path(struct dispatched *call, const struct route_match *match) {
+    const struct http_request *request = &call->inbound->request;
+    struct function_request *out = &run_of(call)->request;
+    for (size_t i = 0; i < match->count; i++) {
+        char *value = call->path + (match->values[i] - request->path);
+        value[match->lengths[i]] = '\0';
+        percent_decode(value); /* a '%' that stays is refused later, with the parameter */
+        out->params[i] = value;
+    }
+    out->content_type = http_headers_single(request->headers, "Content-Type");
+    out->content_encoding = http_headers_single(request->headers, "Content-Encoding");
+    out->idempotency_key = http_headers_single(request->headers, "Idempotency-Key");
+    size_t mark_bytes = byte_order_mark_bytes(request);
+    out->body = request->body + mark_bytes;
+    out->body_length = request->body_length - mark_bytes;
+    out->body_too_large = request->body_too_large != 0;
+}
+
+static void begin_proxied(const struct dispatch *dispatch, const struct function *function,
+                          const struct route_match *match, struct http_inbound *inbound) {
     struct dispatched *call = call_new(dispatch, function, inbound);
-    if (call == NULL) {
+    char *path = strdup(inbound->request.path);
+    if (call == NULL || path == NULL) {
+        free(call);
         free(path);
         api_answer_json(&inbound->response, 500, NULL, 0);
         http_inbound_answer(inbound);
         return;
     }
     call->path = path;
-    size_t mark = byte_order_mark_bytes(request);
-    run_of(call)->request = (struct function_request){
-        .product_id = product_id,
-        .content_type = http_headers_single(request->headers, "Content-Type"),
-        .content_encoding = http_headers_single(request->headers, "Content-Encoding"),
-        .idempotency_key = http_headers_single(request->headers, "Idempotency-Key"),
-        .body = request->body + mark,
-        .body_length = request->body_length - mark,
-        .body_too_large = request->body_too_large != 0,
-    };
-    begin_call(call, request->method);
+    fill_from_path(call, match);
+    start_run(call);
 }
 
 static void begin_route(const struct dispatch *dispatch, struct http_inbound *inbound) {
     struct http_response *response = &inbound->response;
-    const char *product_id = NULL;
-    char *path = strdup(inbound->request.path);
-    const struct function *function =
-        path == NULL ? NULL : find_by_route(dispatch, path, &product_id);
-    if (function != NULL) {
-        begin_routed(dispatch, function, product_id, path, inbound);
+    struct route_match match;
+    const struct function *function = find_by_route(dispatch, &inbound->request, &match);
+    if (function != NULL && strcmp(function->method, inbound->request.method) == 0) {
+        begin_proxied(dispatch, function, &match, inbound);
         return;
     }
-    if (path == NULL) {
-        api_answer_json(response, 500, NULL, 0);
+    if (function != NULL) {
+        refuse_other_method(dispatch, function, response);
     } else {
         refuse_path(response);
         if (is_invocation(&inbound->request)) {
-            wrap(response, response->body.max_bytes);
+            wrap_answer(response, response->body.max_bytes);
         }
     }
-    free(path);
     http_inbound_answer(inbound);
 }
 
 static void begin(const struct dispatch *dispatch, struct http_inbound *inbound) {
     const struct http_request *request = &inbound->request;
-    const struct function *function = find_by_path(dispatch, request->path);
+    const struct function *function = find_by_name(dispatch, request->path);
     if (strcmp(request->path, "/") == 0) {
         answer_poll(request->method, &inbound->response);
         http_inbound_answer(inbound);
@@ -399,6 +364,6 @@ void dispatch_refusal(void *context, const struct http_request *request,
     correlation_read(request->headers, dispatch->random, &correlation);
     const struct correlation *before = correlation_use(&correlation);
     http_headers_add(&response->headers, REQUEST_ID_HEADER, correlation.invocation_id);
-    refuse(dispatch, request, response);
+    wrap_refusal(dispatch, request, response);
     correlation_use(before);
 }

@@ -1,39 +1,41 @@
 /*
- * dispatch.h - gives each request of the host's to the function that it is for, in every shape.
+ * dispatch.h - takes each request of the host's to the function that it calls.
+ *
+ * The host calls in one of these shapes (host.json decides which):
  *
  *   proxied, forwarded   the caller's own request: POST /api/inventory/PROD-001/reserve
- *   invocation           POST /ReserveInventory with {"Data":{"req":{...}},"Metadata":{...}};
- *                        a timer's call always comes so
- *   GET /                the host's readiness poll
+ *   invocation           POST /ReserveInventory with {"Data":{"req":{...}},"Metadata":{...}}; a
+ *                        timer's function is always called in this shape
  *
- * The caller's answer is the same, byte for byte, in all of them. In the invocation shape whatever
- * is for a caller stands inside the envelope, the server's own refusals and a payload that cannot
- * be read too: the host makes an empty 500 of anything else. A timer has no caller: its failure is
- * any status but 200, with the reason in the status line.
+ * Besides, it polls GET / until the handler is ready.
  *
- * Every answer carries the invocation's id as x-ms-request-id, and every log line on the way to it
- * names that, too.
+ * Rules   A caller gets the same answer, byte for byte, in all shapes. In the invocation shape the
+ *         answer stands inside an envelope. Refusals of the server and of unreadable payloads do,
+ *         too, because the host turns any other answer into an empty 500.
+ *         A timer's function has no caller. Its failure is any status but 200, with the reason in
+ *         the status line.
+ *         Every answer carries the invocation's id as x-ms-request-id. So does every log line that
+ *         is written on the way to it.
+ *         Routes match as base/route_template.h says.
  *
- * Routes match as ASP.NET's do: literals in any case, one trailing slash tolerated, {productId} one
- * non-empty segment.
- *
- * Threads  The loop's.
+ * Threads The loop's.
  */
 #ifndef FUNCTIONS_DISPATCH_H
 #define FUNCTIONS_DISPATCH_H
 
-#include "base/http_message.h"
-#include "base/random.h"
 #include "functions/function.h"
-#include "http/event_loop.h"
-#include "http/http_inbound.h"
-#include "inventory/inventory_service.h"
+
+struct http_inbound;
+struct http_request;
+struct http_response;
+struct random_source;
 
 /* A payload wraps a body of MAX_BODY_BYTES, escaped, with headers and claims. */
 enum { MAX_INVOCATION_BYTES = 1024 * 1024 };
 
+/* All borrowed. */
 struct dispatch {
-    const struct function *const *functions; /* function_table */
+    const struct function *functions; /* the last has no name: function_table */
     struct inventory_service *service;
     const struct random_source *random; /* for the ids of requests that come without one */
     const char *route_prefix;           /* host.json's extensions.http.routePrefix; may be "" */
@@ -42,7 +44,10 @@ struct dispatch {
 /* Answers one request of the host's: an http_inbound_handler. `context` is a struct dispatch. */
 void dispatch_request(void *context, struct http_inbound *inbound);
 
-/* Puts a refusal of the server's own into the shape that the request was in. */
+/*
+ * Changes a response in which the server refuses a request: puts it into the shape that the
+ * request had. `context` is a struct dispatch.
+ */
 void dispatch_refusal(void *context, const struct http_request *request,
                       struct http_response *response);
 

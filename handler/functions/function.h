@@ -1,10 +1,13 @@
 /*
- * function.h - one function of the app: what the host calls it, how HTTP reaches it, what it does.
+ * function.h - one function of the app, and one run of it.
  *
- * Vocabulary   trigger     what makes the host call: HTTP, or a timer
- *              invocation  one such call
+ * Vocabulary   trigger     what makes the host call a function: an HTTP request, or a timer
+ *              caller      who sent the HTTP request; a timer's function has none
+ *              invocation  one call of a function by the host
  *              run         a function's work for one invocation, from its start to its answer
- * Threads      The loop's.
+ *
+ * Which functions there are stands in function_table.h. Each has a file of its own, which defines
+ * its handler. All of this happens on the loop's thread.
  */
 #ifndef FUNCTIONS_FUNCTION_H
 #define FUNCTIONS_FUNCTION_H
@@ -14,54 +17,60 @@
 
 #include "base/correlation.h"
 #include "base/http_message.h"
-#include "inventory/inventory_service.h"
+#include "base/route_template.h"
 
-/* An HTTP-triggered invocation, the same in all shapes in which the host calls. All borrowed. */
+struct inventory_service;
+
+/* A caller's request, the same in all shapes in which the host calls. All borrowed. */
 struct function_request {
-    const char *product_id; /* percent-decoded, not yet checked: any text */
+    const char *route; /* the function's template */
+    /* The route's parameters in its order, decoded and not yet checked: they may hold any text. */
+    const char *params[ROUTE_MAX_PARAMS];
+
     /* Headers, not yet checked. */
     struct http_header_value content_type;
     struct http_header_value content_encoding;
     struct http_header_value idempotency_key;
-    const char *body; /* "" if none; may hold anything; a byte order mark is not part of it */
+
+    /* "" if there is none. It may hold anything, and begins after a byte order mark. */
+    const char *body;
     size_t body_length;
-    bool body_too_large; /* over the server's limit, and not here */
+    bool body_too_large; /* it exceeds the server's limit, and is not here */
 };
 
+/* Returns the value of the route's parameter {name}; "" if the host sent none. */
+const char *function_request_param(const struct function_request *request, const char *name);
+
 /*
- * One run of an asynchronous function, which fills in the response. It is the first member of the
- * function's own struct, which has `run_bytes` and is zeroed behind it. All of it stays until
- * function_run_end, also when the caller has gone.
+ * One run, which fills in the response. It is the first member of the function's own struct. All
+ * of it stays until function_run_end, also when the caller has gone.
  */
 struct function_run {
-    struct function_request request;
+    struct function_request request; /* all zero for a timer's function */
     struct inventory_service *service;
     struct http_response *response;
-    /* Current during `start`. What goes on later makes it current while it runs. */
+    /* Current during `start`. Work that goes on later makes it current while it runs. */
     struct correlation correlation;
 };
 
 /*
- * Ends a run, whose response is complete, be it a failure. Called once for each, in `start` or
- * later, on the loop's thread. The run is freed, and no correlation is current any more.
+ * Ends a run and frees it. Its response must be complete; a failure is a response, too. Called once
+ * for each run, in `start` or later. Afterwards no correlation is current.
  */
 void function_run_end(struct function_run *run);
 
-/* A function for callers (HTTP) has a method and an action; a timer's has neither. `start` must not block. */
-struct function {
-    const char *name;   /* "ReserveInventory" */
-    const char *method; /* HTTP: "POST"; NULL: it has no caller */
-    const char *action; /* HTTP: the route after inventory/{productId}, "reserve"; "" for none */
+/* What a function does. */
+struct function_handler {
+    /* Starts a run, and must not block. */
     void (*start)(struct function_run *run);
-    size_t run_bytes; /* of its struct */
+    size_t run_bytes; /* of the function's own struct, which is zeroed */
 };
 
-extern const struct function reserve_inventory_function;   /* reserve_inventory.c */
-extern const struct function release_inventory_function;   /* release_inventory.c */
-extern const struct function get_inventory_function;       /* get_inventory.c */
-extern const struct function reconcile_inventory_function; /* reconcile_inventory.c */
-
-/* All functions of the app; the last is NULL. In dispatch.c. */
-extern const struct function *const function_table[];
+struct function {
+    const char *name;   /* as in the host's path: "ReserveInventory" */
+    const char *method; /* "POST"; NULL for a timer's function, which has no caller */
+    const char *route;  /* the template without host.json's prefix; NULL for a timer's function */
+    const struct function_handler *handler;
+};
 
 #endif

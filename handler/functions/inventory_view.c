@@ -3,9 +3,11 @@
 #include <inttypes.h>
 
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "base/utc.h"
 #include "functions/api_answer.h"
 #include "inventory/inventory.h"
+#include "inventory/product_state.h"
 
 static cJSON *make_reservation(const struct reservation *reservation) {
     char reserved_at[UTC_TEXT_BYTES], expires_at[UTC_TEXT_BYTES];
@@ -20,7 +22,7 @@ static cJSON *make_reservation(const struct reservation *reservation) {
     return api_answer_body(item, complete);
 }
 
-static enum status append_reservation(struct inventory_view *picture,
+static enum status append_reservation(struct inventory_view *view,
                                       const struct reservation *reservation) {
     cJSON *item = make_reservation(reservation);
     char *text = item == NULL ? NULL : cJSON_PrintUnformatted(item);
@@ -28,19 +30,20 @@ static enum status append_reservation(struct inventory_view *picture,
     if (text == NULL) {
         return STATUS_NO_MEMORY;
     }
-    strbuf_append_string(picture->out, picture->is_first ? "" : ",");
-    strbuf_append_string(picture->out, text);
-    picture->is_first = false;
+    strbuf_append_string(view->out, view->is_first ? "" : ",");
+    strbuf_append_string(view->out, text);
+    view->is_first = false;
     cJSON_free(text);
     return STATUS_OK;
 }
 
-void inventory_view_begin(struct inventory_view *picture, const struct product_state *state,
+void inventory_view_begin(struct inventory_view *view, const struct product_state *state,
                           int64_t now_ms, struct strbuf *out) {
-    *picture =
-        (struct inventory_view){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
+    *view = (struct inventory_view){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
     int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
-    /* No character that a product's id may have needs an escape (inventory.h). */
+    /*
+     * A product id needs no escapes: inventory.h allows none of the characters that JSON escapes.
+     */
     strbuf_appendf(out,
                    "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64
                    ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64
@@ -48,19 +51,17 @@ void inventory_view_begin(struct inventory_view *picture, const struct product_s
                    state->product.id, total, total - reserved, reserved);
 }
 
-enum status inventory_view_write(struct inventory_view *picture, size_t count,
-                                 bool *out_is_complete) {
-    const struct reservation_list *list = &picture->state->reservations;
+enum status inventory_view_write(struct inventory_view *view, size_t count, bool *out_is_complete) {
+    const struct reservation_list *list = &view->state->reservations;
     enum status status = STATUS_OK;
-    for (; status == STATUS_OK && count > 0 && picture->next < list->count;
-         count--, picture->next++) {
-        if (list->rows[picture->next]->expires_ms > picture->now_ms) {
-            status = append_reservation(picture, list->rows[picture->next]);
+    for (; status == STATUS_OK && count > 0 && view->next < list->count; count--, view->next++) {
+        if (list->rows[view->next]->expires_ms > view->now_ms) {
+            status = append_reservation(view, list->rows[view->next]);
         }
     }
-    *out_is_complete = picture->next == list->count;
+    *out_is_complete = view->next == list->count;
     if (*out_is_complete) {
-        strbuf_append_string(picture->out, "]}");
+        strbuf_append_string(view->out, "]}");
     }
-    return status == STATUS_OK ? strbuf_status(picture->out) : status;
+    return status == STATUS_OK ? strbuf_status(view->out) : status;
 }

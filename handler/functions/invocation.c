@@ -4,7 +4,7 @@
 
 #include "functions/api_answer.h"
 
-/* The host sends an array of values, with one more for each line of that name, or a plain string. */
+/* A header is an array, with one value for each line of that name, or a plain string. */
 static struct http_header_value read_header(const cJSON *request, const char *name) {
     const cJSON *headers = cJSON_GetObjectItemCaseSensitive(request, "Headers");
     const cJSON *value = cJSON_GetObjectItem(headers, name);
@@ -28,8 +28,7 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
     if (body != NULL && !cJSON_IsString(body) && !cJSON_IsNull(body)) {
         return error_set(err, STATUS_MALFORMED, "Data.req.Body is not a string");
     }
-    out->product_id =
-        or_empty(json_string(cJSON_GetObjectItemCaseSensitive(request, "Params"), "productId"));
+    out->params = cJSON_GetObjectItemCaseSensitive(request, "Params");
     out->content_type = read_header(request, "Content-Type");
     out->content_encoding = read_header(request, "Content-Encoding");
     out->idempotency_key = read_header(request, "Idempotency-Key");
@@ -39,7 +38,7 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
 
 enum status invocation_parse(const char *payload, size_t length, bool expects_request,
                              struct invocation *out, struct error *err) {
-    struct invocation invocation = {.product_id = "", .body = ""};
+    struct invocation invocation = {.body = ""};
     enum status status = json_parse_sent(payload, length, false, &invocation.root, err);
     if (status != STATUS_OK) {
         return status;
@@ -56,6 +55,10 @@ enum status invocation_parse(const char *payload, size_t length, bool expects_re
     }
     *out = invocation;
     return STATUS_OK;
+}
+
+const char *invocation_param(const struct invocation *invocation, const char *name) {
+    return or_empty(json_string(invocation->params, name));
 }
 
 void invocation_cleanup(struct invocation *invocation) {
@@ -88,7 +91,7 @@ void invocation_wrap_response(const struct http_response *answer, struct http_re
     api_answer_json(out, 200, api_answer_body(body, complete), 0);
 }
 
-/* Takes `item`. False: no memory, or it was NULL. */
+/* Takes `item`. Returns false without memory, or if `item` is NULL for want of it. */
 static bool add_item(cJSON *object, const char *key, cJSON *item) {
     if (cJSON_AddItemToObject(object, key, item)) {
         return true;

@@ -1,9 +1,9 @@
 /*
- * invocation.h - the host's JSON and our structs: what a custom handler is sent when requests are not proxied, and its
- * answer.
+ * invocation.h - the payloads of the invocation shape: what the host posts, and what it wants back.
  *
- * Source: "Azure Functions custom handlers", request and response payload; Azure/azure-functions-host,
- * HttpRequestExtensions (GetRequestAsJObject) and DefaultHttpWorkerService.
+ * Source: https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers, "Request
+ * payload" and "Response payload"; Azure/azure-functions-host, HttpRequestExtensions
+ * (GetRequestAsJObject) and DefaultHttpWorkerService.
  */
 #ifndef FUNCTIONS_INVOCATION_H
 #define FUNCTIONS_INVOCATION_H
@@ -14,36 +14,46 @@
 #include "base/json.h"
 #include "base/status.h"
 
-/*
- * A payload, read. The strings live in `root`. `body` is the caller's text; the host sends base64 in its place for
- * octet-stream and multipart alone, types that no function here takes.
- */
+/* A payload that has been read. All strings lie in `root`. */
 struct invocation {
     cJSON *root;
-    const char *method;     /* NULL: a timer's */
-    const char *product_id; /* Params.productId; "" if none */
+    const cJSON *params; /* the route's parameters by name; NULL if there are none */
+    const char *method;  /* NULL: it is a timer's */
     struct http_header_value content_type;
     struct http_header_value content_encoding;
     struct http_header_value idempotency_key;
-    const char *body; /* "" if none */
+    /*
+     * The caller's text; "" if there is none. The host sends base64 in its place for octet-stream
+     * and multipart, but no function here takes those types.
+     */
+    const char *body;
 };
 
 /*
- * {"Data":{...},"Metadata":{...}}; with `expects_request` the Data must hold an HTTP trigger's "req".
- * STATUS_MALFORMED: not such a payload; nothing to release. STATUS_NO_MEMORY.
+ * Reads {"Data":{...},"Metadata":{...}}. With `expects_request` the Data must hold "req", an HTTP
+ * trigger's request. `out` is to be cleaned up after STATUS_OK alone.
+ *
+ * STATUS_MALFORMED   it is no such payload
+ * STATUS_NO_MEMORY
  */
 enum status invocation_parse(const char *payload, size_t length, bool expects_request,
                              struct invocation *out, struct error *err) MUST_CHECK;
 void invocation_cleanup(struct invocation *invocation);
 
+/* Returns the value of a route's parameter, decoded; "" if it has none, or no text. */
+const char *invocation_param(const struct invocation *invocation, const char *name);
+
 /*
- * Wraps a function's HTTP answer: 200 and
+ * Wraps a function's answer for a caller: 200 and
  * {"Outputs":{"res":{"statusCode","headers","body"}},"Logs":[],"ReturnValue":null}.
- * An answer that failed for want of memory becomes a 500 itself, with which the invocation fails.
+ * If the answer is incomplete for want of memory, `out` becomes a 500, which fails the invocation.
  */
 void invocation_wrap_response(const struct http_response *answer, struct http_response *out);
 
-/* A timer's answer: 200 and {"Outputs":{},"Logs":[log],"ReturnValue":...}. Takes `return_value` (NULL: 500). */
+/*
+ * Writes the answer of a timer's function: 200 and {"Outputs":{},"Logs":[log],"ReturnValue":...}.
+ * Takes `return_value`; NULL means out of memory, and makes a 500.
+ */
 void invocation_wrap_return_value(cJSON *return_value, const char *log, struct http_response *out);
 
 #endif

@@ -3,12 +3,12 @@
 #include "base/correlation.h"
 #include "base/timespan.h"
 #include "functions/api_answer.h"
-#include "functions/function.h"
+#include "functions/function_table.h"
 #include "functions/invocation.h"
 #include "inventory/reconcile.h"
 
 struct reconcile_inventory_run {
-    struct function_run base;
+    struct function_run base; /* first */
     struct reconciliation round;
 };
 
@@ -35,8 +35,8 @@ static void answer_success(struct http_response *response, const struct reconcil
     invocation_wrap_return_value(make_return_value(result), log, response);
 }
 
-static void answer(void *context, enum status status, const struct reconcile_result *result,
-                   const struct error *err) {
+static void on_reconciled(void *context, enum status status, const struct reconcile_result *result,
+                          const struct error *err) {
     struct function_run *run = context;
     const struct correlation *before = correlation_use(&run->correlation);
     if (status == STATUS_OK) {
@@ -48,12 +48,10 @@ static void answer(void *context, enum status status, const struct reconcile_res
     function_run_end(run);
 }
 
-static void start(struct function_run *run) {
+static void start_reconcile(struct function_run *run) {
     struct reconcile_inventory_run *own = (struct reconcile_inventory_run *)run;
-    reconcile_start(&own->round, run->service, answer, run);
+    reconcile_start(&own->round, run->service, on_reconciled, run);
 }
 
-const struct function reconcile_inventory_function = {.name = "ReconcileInventory",
-                                                      .start = start,
-                                                      .run_bytes =
-                                                          sizeof(struct reconcile_inventory_run)};
+const struct function_handler reconcile_inventory = {
+    .start = start_reconcile, .run_bytes = sizeof(struct reconcile_inventory_run)};

@@ -3,6 +3,7 @@
 
 #include "functions/api_answer.h"
 #include "functions/change_run.h"
+#include "functions/function_table.h"
 
 static cJSON *make_body(const struct inventory_request *request) {
     int64_t units = request->status == STATUS_OK ? request->units : 0;
@@ -21,7 +22,7 @@ static cJSON *make_body(const struct inventory_request *request) {
     return api_answer_body(body, complete);
 }
 
-static void start(struct function_run *run) {
+static void start_release(struct function_run *run) {
     static const struct change_kind release = {.operation = &operation_release,
                                                .may_name_reservation = true,
                                                .refused_http_status = 404,
@@ -30,8 +31,5 @@ static void start(struct function_run *run) {
     change_run_start(run, &release);
 }
 
-const struct function release_inventory_function = {.name = "ReleaseInventory",
-                                                    .method = "POST",
-                                                    .action = "release",
-                                                    .start = start,
-                                                    .run_bytes = sizeof(struct change_run)};
+const struct function_handler release_inventory = {.start = start_release,
+                                                   .run_bytes = sizeof(struct change_run)};

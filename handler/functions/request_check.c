@@ -8,20 +8,21 @@
 #include "base/utf8.h"
 #include "functions/api_answer.h"
 
-static bool equals(const char *text, size_t length, const char *literal) {
+static bool equals_ignoring_case(const char *text, size_t length, const char *literal) {
     return length == strlen(literal) && strncasecmp(text, literal, length) == 0;
 }
 
-/* application/json, text/json or application/...+json */
+/* Returns true for application/json, text/json and application/...+json. */
 static bool is_json_type(const char *type, size_t length) {
     static const char top[] = "application/", suffix[] = "+json";
     const size_t top_length = sizeof top - 1, suffix_length = sizeof suffix - 1;
-    return equals(type, length, "application/json") || equals(type, length, "text/json") ||
-           (length > top_length + suffix_length && equals(type, top_length, top) &&
-            equals(type + length - suffix_length, suffix_length, suffix));
+    return equals_ignoring_case(type, length, "application/json") ||
+           equals_ignoring_case(type, length, "text/json") ||
+           (length > top_length + suffix_length && equals_ignoring_case(type, top_length, top) &&
+            equals_ignoring_case(type + length - suffix_length, suffix_length, suffix));
 }
 
-/* Moves past one `name=value`. False: it is a charset that is not UTF-8. */
+/* Moves past one `name=value`. Returns false for a charset that is not UTF-8. */
 static bool take_parameter(const char **text) {
     const char *name = *text;
     size_t name_length = strcspn(name, "=; \t");
@@ -31,10 +32,14 @@ static bool take_parameter(const char **text) {
     value += quoted;
     size_t value_length = strcspn(value, quoted ? "\"" : "; \t");
     *text = value + value_length + (quoted && value[value_length] == '"');
-    return !equals(name, name_length, "charset") || equals(value, value_length, "utf-8");
+    return !equals_ignoring_case(name, name_length, "charset") ||
+           equals_ignoring_case(value, value_length, "utf-8");
 }
 
-/* Source: RFC 9110, section 8.3.1: type/subtype *( OWS ";" OWS [ name=value ] ). */
+/*
+ * Reads type/subtype *( OWS ";" OWS [ name=value ] ).
+ * Source: RFC 9110, section 8.3.1.
+ */
 static bool is_json_content(const char *content_type) {
     static const char between[] = "; \t";
     const char *type = content_type + strspn(content_type, " \t");
@@ -58,7 +63,7 @@ void request_refuse_size(struct http_response *response) {
 
 bool request_check_product_id(const struct function_request *request,
                               struct http_response *response) {
-    if (!inventory_is_product_id(request->product_id)) {
+    if (!inventory_is_product_id(function_request_param(request, "productId"))) {
         api_answer_error(response, 400, "InvalidProductId",
                          "A product id is " PRODUCT_ID_ALLOWED ".");
         return false;
@@ -66,7 +71,10 @@ bool request_check_product_id(const struct function_request *request,
     return true;
 }
 
-/* Two values are on two lines, or joined with a comma, which may also stand in a parameter's quotes. */
+/*
+ * Returns true if a header was sent twice: on two lines, or joined with a comma. A comma in quotes
+ * is part of a parameter.
+ */
 static bool has_two_values(const struct http_header_value *header) {
     bool quoted = false, found = header->is_repeated;
     for (const char *at = header->text; at != NULL && *at != '\0' && !found; at++) {
@@ -113,7 +121,7 @@ static bool check_content(const struct function_request *request, struct http_re
     return true;
 }
 
-/* The body as a JSON object, the caller's to delete; NULL: refused. */
+/* Parses the body as a JSON object, which the caller deletes. Returns NULL if it refuses. */
 static cJSON *parse_object(const struct function_request *request, struct http_response *response) {
     cJSON *body = NULL;
     struct error err = {0};
@@ -125,7 +133,7 @@ static cJSON *parse_object(const struct function_request *request, struct http_r
     if (status == STATUS_NO_MEMORY) {
         api_answer_json(response, 500, NULL, 0);
     } else if (status == STATUS_OK || !utf8_is_valid(err.message, strlen(err.message))) {
-        /* A message that quotes the body may have cut a character in two. */
+        /* The message may quote the body, and have cut a character of it in two. */
         api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object.");
     } else {
         api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object: %s.",
@@ -172,13 +180,16 @@ static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES],
         return false;
     }
     for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        out[i] = (char)(id[i] | 0x20); /* lower case; digits and '-' have this bit already */
+        out[i] = (char)(id[i] | 0x20); /* lower case: digits and '-' have this bit already */
     }
     out[UUID_TEXT_BYTES - 1] = '\0';
     return true;
 }
 
-/* Printable characters of ASCII are all that a header's value can hold portably; a comma would stand between two keys. */
+/*
+ * A key is printable ASCII, the only characters that every header can carry. A comma is refused,
+ * because the host joins two keys with one.
+ */
 static bool check_idempotency_key(const struct http_header_value *key,
                                   struct http_response *response) {
     size_t length = key->text == NULL ? 1 : strlen(key->text);

@@ -4,6 +4,7 @@
 #include "base/utc.h"
 #include "functions/api_answer.h"
 #include "functions/change_run.h"
+#include "functions/function_table.h"
 
 static cJSON *make_body(const struct inventory_request *request) {
     bool is_reserved = request->status == STATUS_OK && request->units > 0;
@@ -33,7 +34,7 @@ static cJSON *make_body(const struct inventory_request *request) {
     return api_answer_body(body, complete);
 }
 
-static void start(struct function_run *run) {
+static void start_reserve(struct function_run *run) {
     static const struct change_kind reserve = {.operation = &operation_reserve,
                                                .refused_http_status = 409,
                                                .activity = "Reserving",
@@ -41,8 +42,5 @@ static void start(struct function_run *run) {
     change_run_start(run, &reserve);
 }
 
-const struct function reserve_inventory_function = {.name = "ReserveInventory",
-                                                    .method = "POST",
-                                                    .action = "reserve",
-                                                    .start = start,
-                                                    .run_bytes = sizeof(struct change_run)};
+const struct function_handler reserve_inventory = {.start = start_reserve,
+                                                   .run_bytes = sizeof(struct change_run)};

@@ -1,18 +1,20 @@
 /*
- * ca_bundle.h - where this system keeps the certificates of the authorities that it trusts.
+ * ca_bundle.h - finds the file of CA certificates that this system trusts.
  *
- * libcurl is told at its build where to look, but the handler that is deployed runs on systems that it was not built on.
+ * A libcurl knows one such path from the system that it was built on. The deployed handler brings
+ * its own libcurl, and may run on another system. So the usual paths are tried.
  */
 #ifndef HTTP_CA_BUNDLE_H
 #define HTTP_CA_BUNDLE_H
 
 /*
- * The places, in the order in which they are tried; ends with NULL: Debian's, Azure Linux's (and Fedora's), Alpine's.
- * (Their packages ca-certificates, ca-certificates and ca-certificates-bundle.)
+ * The paths in the order in which they are tried; NULL ends the list.
+ * They come from the packages ca-certificates (Debian; Azure Linux and Fedora) and
+ * ca-certificates-bundle (Alpine).
  */
 extern const char *const ca_bundle_places[];
 
-/* The first of `places` (ends with NULL) that can be read, borrowed from it; NULL: none. */
+/* Returns the first of `places` that can be read, borrowed from the list. NULL: none can. */
 const char *ca_bundle_find(const char *const places[]);
 
 #endif

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,13 +31,13 @@ struct event_loop {
 
     /* Of the loop's thread. */
     struct timer_heap timers;
-    int64_t armed_ms;                      /* what the alarm is set to; INT64_MAX: nothing */
+    int64_t armed_ms;                      /* when the alarm rings; INT64_MAX: never */
     struct epoll_event events[MAX_EVENTS]; /* of this round */
     int event_count;
 
     pthread_mutex_t lock; /* guards what follows */
     struct task_queue posted;
-    bool is_asleep; /* or about to be: a post has to wake it */
+    bool is_asleep; /* or about to sleep: a post must wake it */
     bool is_stopping;
 };
 
@@ -59,12 +60,17 @@ void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer) {
     timer_heap_remove(&loop->timers, &timer->entry);
 }
 
-/* The entry is the first member of the timer. */
+static_assert(offsetof(struct loop_timer, entry) == 0, "an entry is cast to its timer");
+
 static struct loop_timer *first_timer(const struct event_loop *loop) {
     return (struct loop_timer *)timer_heap_first(&loop->timers);
 }
 
-/* A timer that is set by one of these fires in the next round, even if it is due: so the round ends. */
+/*
+ * Fires at most as many timers as are set now. A timer that a callback sets fires in the next
+ * round, even if it is due already. So a timer that sets itself again cannot keep a round from
+ * ending.
+ */
 static void fire_timers(struct event_loop *loop) {
     struct loop_timer *timer = first_timer(loop);
     if (timer == NULL) {
@@ -89,10 +95,13 @@ static struct timespec boottime_in(int64_t delay_ms) {
 }
 
 /*
- * Sets the alarm to the first timer, unless it is set to an earlier time: to wake too early is cheaper than to set it
- * anew whenever a request is answered and its timeout goes. Returns true, and sets nothing, if that timer is due already.
+ * Sets the alarm to the first timer. Returns true, and sets nothing, if that timer is due already.
+ *
+ * An alarm that is set to an earlier time stays: its timer has been stopped since, mostly the
+ * timeout of a request that was answered. Waking once for nothing is cheaper than setting the alarm
+ * anew after each request.
  */
-static bool arm(struct event_loop *loop) {
+static bool set_alarm(struct event_loop *loop) {
     const struct loop_timer *timer = first_timer(loop);
     if (timer == NULL) {
         return false;
@@ -118,9 +127,9 @@ bool event_loop_is_current(const struct event_loop *loop) {
     return pthread_equal(pthread_self(), loop->thread);
 }
 
-static void wake(struct event_loop *loop) {
+static void loop_wake(struct event_loop *loop) {
     ssize_t written = write(loop->wake.fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)written; /* it fails only where 2^64 wake-ups have not been heard */
+    (void)written; /* fails only if the counter is full, and then the loop is awake */
 }
 
 void event_loop_post(struct event_loop *loop, struct loop_task *task) {
@@ -132,7 +141,7 @@ void event_loop_post(struct event_loop *loop, struct loop_task *task) {
     loop->is_asleep = false;
     pthread_mutex_unlock(&loop->lock);
     if (was_asleep) {
-        wake(loop);
+        loop_wake(loop);
     }
 }
 
@@ -142,7 +151,7 @@ static void run_tasks(struct event_loop *loop) {
     queue_clear(&loop->posted);
     pthread_mutex_unlock(&loop->lock);
     while (task != NULL) {
-        struct loop_task *next = task->next; /* it may be posted again, or freed, while it runs */
+        struct loop_task *next = task->next; /* running it may post it again, or free it */
         task->run(task->context);
         task = next;
     }
@@ -187,9 +196,9 @@ void event_loop_unwatch(struct event_loop *loop, struct loop_source *source) {
     }
 }
 
-/* Waits until something happens; if there are tasks already, or a timer is due, only looks. */
+/* Waits for events. Only polls if a task is queued or a timer is due. */
 static void wait_for_events(struct event_loop *loop) {
-    bool is_due = arm(loop);
+    bool is_due = set_alarm(loop);
     pthread_mutex_lock(&loop->lock);
     loop->is_asleep = !is_due && loop->posted.first == NULL && !loop->is_stopping;
     bool sleeps = loop->is_asleep;
@@ -202,7 +211,7 @@ static void wait_for_events(struct event_loop *loop) {
     }
 }
 
-static void tell_sources(struct event_loop *loop) {
+static void call_sources(struct event_loop *loop) {
     for (int i = 0; i < loop->event_count; i++) {
         const struct loop_source *source = loop->events[i].data.ptr;
         if (source != NULL) {
@@ -212,7 +221,7 @@ static void tell_sources(struct event_loop *loop) {
     loop->event_count = 0;
 }
 
-/* The loop's own descriptors are edge-triggered, so that nobody has to read them. */
+/* ---- the loop's own descriptors; edge-triggered, so that nobody has to read them ---- */
 
 static void on_alarm(void *context, unsigned events) {
     (void)events;
@@ -224,6 +233,7 @@ static void on_wake(void *context, unsigned events) {
     (void)context, (void)events;
 }
 
+/* Returns true if the loop is to stop, and nothing is left to run now. */
 static bool is_over(struct event_loop *loop) {
     pthread_mutex_lock(&loop->lock);
     bool over = loop->is_stopping && loop->posted.first == NULL;
@@ -238,7 +248,7 @@ static void *loop_main(void *context) {
         run_tasks(loop);
         fire_timers(loop);
         wait_for_events(loop);
-        tell_sources(loop);
+        call_sources(loop);
     }
     return NULL;
 }
@@ -260,7 +270,7 @@ static enum status open_descriptors(struct event_loop *loop, struct error *err) 
     return STATUS_OK;
 }
 
-static void close_open(int fd) {
+static void close_if_open(int fd) {
     if (fd >= 0) {
         close(fd);
     }
@@ -299,7 +309,7 @@ void event_loop_stop(struct event_loop *loop) {
     pthread_mutex_lock(&loop->lock);
     loop->is_stopping = true;
     pthread_mutex_unlock(&loop->lock);
-    wake(loop);
+    loop_wake(loop);
     pthread_join(loop->thread, NULL);
     loop->is_running = false;
 }
@@ -309,9 +319,9 @@ void event_loop_free(struct event_loop *loop) {
         return;
     }
     assert(!loop->is_running);
-    close_open(loop->wake.fd);
-    close_open(loop->alarm.fd);
-    close_open(loop->epoll_fd);
+    close_if_open(loop->wake.fd);
+    close_if_open(loop->alarm.fd);
+    close_if_open(loop->epoll_fd);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
 }

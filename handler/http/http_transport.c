@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,66 +15,74 @@
 #include "http/wiped_memory.h"
 
 enum {
-    MAX_HOST_CONNECTIONS =
-        256, /* well under the usual limit of 1024 descriptors, with two hosts and our own server */
+    /* Two hosts and our own server then stay well under the usual limit of 1024 descriptors. */
+    MAX_HOST_CONNECTIONS = 256,
     MAX_IDLE_CALLS = 128,
 };
 
 TAILQ_HEAD(transport_calls, transport_call);
 
 struct http_transport {
-    struct http_client base; /* first */
+    struct http_client base;
     const struct clock *clock;
-    const char *ca_bundle; /* NULL: this system has none */
-    char *ca_file;         /* what ca_bundle is where the caller has named a file; else NULL */
+    const char *ca_bundle; /* the file of CA certificates; NULL: this system has none */
+    char *ca_file;         /* the caller's choice, to be freed; NULL: ca_bundle is the system's */
     struct event_loop *loop;
 
     /* Of the loop's thread. */
     CURLM *multi;
     struct transport_sockets sockets;
-    struct transport_calls open; /* what libcurl has in hand */
-    struct transport_calls idle; /* answered, and ready for the next request */
+    struct transport_calls open; /* in libcurl's hands */
+    struct transport_calls idle; /* emptied, to be used again */
     int idle_count;
-    bool is_stopping; /* no call is started any more */
+    bool is_stopping; /* no more calls are started */
 
     /* Of the owner's thread. */
     struct loop_task end_calls;
     bool was_stopped;
 };
 
-int64_t http_transport_now_ms(const struct http_transport *transport) {
-    return clock_now_ms(transport->clock);
-}
+static_assert(offsetof(struct http_transport, base) == 0, "a client is cast to its transport");
 
-/* --- calls that are not in use --- */
+/* ---- idle calls ---- */
 
-static void recycle(struct http_transport *transport, struct transport_call *call) {
+static void recycle_call(struct http_transport *transport, struct transport_call *call) {
     http_transport_call_empty(call);
     if (transport->idle_count == MAX_IDLE_CALLS) {
         http_transport_call_free(call);
         return;
     }
-    TAILQ_INSERT_HEAD(&transport->idle, call,
-                      link); /* the newest first: its memory is still in the caches */
+    /* The newest is used first, while its memory is still in the processor's caches. */
+    TAILQ_INSERT_HEAD(&transport->idle, call, link);
     transport->idle_count++;
 }
 
-static enum status take_call(struct http_transport *transport, struct transport_call **out) {
+/* Returns an idle call, or a new one. */
+static enum status obtain_call(struct http_transport *transport, struct transport_call **out) {
     struct transport_call *call = TAILQ_FIRST(&transport->idle);
     if (call == NULL) {
-        return http_transport_call_new(out, transport, transport->ca_bundle);
+        enum status status =
+            http_transport_call_new(&call, &transport->sockets, transport->ca_bundle);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        call->transport = transport;
+    } else {
+        TAILQ_REMOVE(&transport->idle, call, link);
+        transport->idle_count--;
     }
-    TAILQ_REMOVE(&transport->idle, call, link);
-    transport->idle_count--;
     *out = call;
     return STATUS_OK;
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
-/* Answers a call that libcurl does not have (any more). */
-static void finish(struct http_transport *transport, struct transport_call *call,
-                   enum status status, const char *detail) {
+/*
+ * Answers the exchange of a call that is not in libcurl's hands, and recycles the call. `detail`
+ * says what went wrong; it is not read for STATUS_OK.
+ */
+static void answer_call(struct http_transport *transport, struct transport_call *call,
+                        enum status status, const char *detail) {
     struct error err;
     error_set(&err, STATUS_OK, "%s", "");
     if (status == STATUS_OK) {
@@ -82,18 +91,19 @@ static void finish(struct http_transport *transport, struct transport_call *call
         error_set(&err, status, "%s", detail);
     }
     struct http_exchange *exchange = call->exchange;
-    exchange->call = NULL; /* its owner may start it again, or free it */
+    exchange->call = NULL; /* `done` may start the exchange again, or free it */
     exchange->done(exchange->context, status, status == STATUS_OK ? &call->reply : NULL, &err);
-    recycle(transport, call);
+    recycle_call(transport, call);
 }
 
+/* Takes a call back from libcurl. */
 static void close_call(struct http_transport *transport, struct transport_call *call) {
     TAILQ_REMOVE(&transport->open, call, link);
     event_loop_stop_timer(transport->loop, &call->timeout);
     curl_multi_remove_handle(transport->multi, call->easy);
 }
 
-static enum status translate(CURLcode code) {
+static enum status status_of_transfer(CURLcode code) {
     switch ((int)code) {
     case CURLE_OUT_OF_MEMORY:
         return STATUS_NO_MEMORY;
@@ -109,25 +119,28 @@ static enum status translate(CURLcode code) {
     }
 }
 
-/* What people should read about a call that libcurl gave up. */
+/* Returns what people should read about a call that libcurl gave up. */
 static const char *explain(const struct http_transport *transport,
                            const struct transport_call *call, CURLcode code) {
-    if (code == CURLE_PEER_FAILED_VERIFICATION && !transport->ca_bundle) {
+    if (code == CURLE_PEER_FAILED_VERIFICATION && transport->ca_bundle == NULL) {
         return "this system's CA certificates were not found, so the server's cannot be checked: "
-               "install the package "
-               "ca-certificates, or name a file of them in SSL_CERT_FILE";
+               "install the package ca-certificates, or name a file of them in SSL_CERT_FILE";
     }
-    return call->detail[0] ? call->detail : curl_easy_strerror(code);
+    return call->curl_message[0] != '\0' ? call->curl_message : curl_easy_strerror(code);
 }
 
-/* For a forged signature and for an old TLS, OpenSSL's own message means nothing to most people. */
-static void fail(struct http_transport *transport, struct transport_call *call, CURLcode code) {
+/*
+ * Answers a call that libcurl gave up. OpenSSL's own message about a forged signature or an old TLS
+ * means nothing to most people, so a hint follows it.
+ */
+static void answer_failed_call(struct http_transport *transport, struct transport_call *call,
+                               CURLcode code) {
     char text[2 * CURL_ERROR_SIZE];
     const char *hint =
         " (the server's certificate is not signed by whom it names, or it speaks no TLS 1.2)";
     snprintf(text, sizeof text, "%s%s", explain(transport, call, code),
              code == CURLE_SSL_CONNECT_ERROR ? hint : "");
-    finish(transport, call, translate(code), text);
+    answer_call(transport, call, status_of_transfer(code), text);
 }
 
 static void on_call_done(struct http_transport *transport, struct transport_call *call,
@@ -136,19 +149,20 @@ static void on_call_done(struct http_transport *transport, struct transport_call
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
     call->reply.status = (int)http_status;
     close_call(transport, call);
-    if (code == CURLE_OK &&
-        !call->headers_ended) { /* libcurl takes the connection's end for theirs */
-        finish(transport, call, STATUS_UNAVAILABLE, "the answer was cut short in its headers");
+    if (code == CURLE_OK && !call->headers_ended) {
+        /* libcurl takes the end of the connection for the end of the headers. */
+        answer_call(transport, call, STATUS_UNAVAILABLE, "the answer was cut short in its headers");
     } else if (code == CURLE_OK) {
-        finish(transport, call, STATUS_OK, "");
-    } else if (call->status != STATUS_OK) {
-        finish(transport, call, call->status, call->stopped_because);
+        answer_call(transport, call, STATUS_OK, "");
+    } else if (call->stop_status != STATUS_OK) {
+        answer_call(transport, call, call->stop_status, call->stop_reason);
     } else {
-        fail(transport, call, code);
+        answer_failed_call(transport, call, code);
     }
 }
 
-static void finish_done(void *context) {
+/* Answers all calls that libcurl has finished. */
+static void collect_finished_calls(void *context) {
     struct http_transport *transport = context;
     CURLMsg *message;
     int left;
@@ -156,8 +170,7 @@ static void finish_done(void *context) {
         if (message->msg == CURLMSG_DONE) {
             struct transport_call *call = NULL;
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
-            on_call_done(transport, call,
-                         message->data.result); /* the message is gone afterwards */
+            on_call_done(transport, call, message->data.result); /* invalidates `message` */
         }
     }
 }
@@ -166,56 +179,45 @@ static void on_timeout(void *context) {
     struct transport_call *call = context;
     struct http_transport *transport = call->transport;
     close_call(transport, call);
-    finish(transport, call, STATUS_UNAVAILABLE,
-           call->sent ? "timed out before the whole answer was here"
-                      : "timed out before there was a connection");
+    answer_call(transport, call, STATUS_UNAVAILABLE,
+                call->was_sent ? "timed out before the whole answer was here"
+                               : "timed out before there was a connection");
 }
 
-/* --- libcurl's sockets --- */
-
-int http_transport_open_socket(struct http_transport *transport, int family, int type,
-                               int protocol) {
-    return http_transport_sockets_open(&transport->sockets, family, type, protocol);
-}
-
-int http_transport_close_socket(struct http_transport *transport, int fd) {
-    return http_transport_sockets_close(&transport->sockets, fd);
-}
-
-/* --- starting --- */
+/* ---- starting ---- */
 
 /*
- * Why libcurl did not take a call. After a socket could not be watched it aborts all calls that are open, and takes no
- * other until they have ended.
+ * Returns why libcurl refused a call. After it has failed to watch a socket it aborts all open
+ * calls, and refuses new ones until they have ended.
  */
-static enum status status_of(CURLMcode code) {
+static enum status status_of_refusal(CURLMcode code) {
     if (code == CURLM_ABORTED_BY_CALLBACK) {
         return STATUS_UNAVAILABLE;
     }
     return code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
 }
 
-/* Hands a call to libcurl. STATUS_NO_MEMORY, STATUS_UNAVAILABLE, STATUS_INTERNAL: it was not taken. */
+/* Hands a call to libcurl. On failure libcurl does not have it. */
 static enum status open_call(struct http_transport *transport, struct transport_call *call) {
     call->timeout = (struct loop_timer){.fired = on_timeout, .context = call};
     call->reply.sent_ms = clock_now_ms(transport->clock);
     CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
     if (code != CURLM_OK) {
-        return status_of(code);
+        return status_of_refusal(code);
     }
     TAILQ_INSERT_TAIL(&transport->open, call, link);
     event_loop_set_timer(transport->loop, &call->timeout, call->deadline_ms);
     return STATUS_OK;
 }
 
-/* --- the interface to the network, on the loop's thread --- */
+/* ---- the client interface, on the loop's thread ---- */
 
 static enum status start_exchange(struct http_client *client, const struct http_call *wanted,
                                   struct http_exchange *exchange) {
     struct http_transport *transport = (struct http_transport *)client;
     struct transport_call *call;
     assert(wanted->timeout_ms > 0 && exchange->call == NULL);
-    enum status status = transport->is_stopping ? STATUS_CANCELLED : take_call(transport, &call);
+    enum status status = transport->is_stopping ? STATUS_CANCELLED : obtain_call(transport, &call);
     if (status != STATUS_OK) {
         return status;
     }
@@ -225,7 +227,7 @@ static enum status start_exchange(struct http_client *client, const struct http_
         status = open_call(transport, call);
     }
     if (status != STATUS_OK) {
-        recycle(transport, call);
+        recycle_call(transport, call);
         return status;
     }
     exchange->call = call;
@@ -238,7 +240,7 @@ static void abandon_exchange(struct http_client *client, struct http_exchange *e
     if (call != NULL) {
         exchange->call = NULL;
         close_call(transport, call);
-        recycle(transport, call);
+        recycle_call(transport, call);
     }
 }
 
@@ -252,17 +254,17 @@ struct platform http_transport_platform(struct http_transport *transport,
                              .random = random};
 }
 
-/* --- life cycle --- */
+/* ---- life cycle ---- */
 
 static CURLcode global_result;
 
-/* Its buffers hold requests with their Authorization, and answers with tokens. */
+/* libcurl's buffers hold Authorization headers and answers with tokens: hence wiped_memory. */
 static void init_libcurl(void) {
     global_result = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_memory_free,
                                          wiped_memory_realloc, strdup, calloc);
 }
 
-static void release(struct http_transport *transport) {
+static void transport_free(struct http_transport *transport) {
     struct transport_call *call;
     curl_multi_cleanup(transport->multi);
     while ((call = TAILQ_FIRST(&transport->idle)) != NULL) {
@@ -282,31 +284,31 @@ static enum status init_multi(struct http_transport *transport, struct error *er
         return error_set(err, STATUS_INTERNAL, "libcurl: %s", curl_easy_strerror(global_result));
     }
     CURLM *multi = transport->multi = curl_multi_init();
-    if (!multi) {
+    if (multi == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for libcurl");
     }
     curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_HOST_CONNECTIONS);
     http_transport_sockets_init(&transport->sockets, multi, transport->loop, transport->clock,
-                                finish_done, transport);
+                                collect_finished_calls, transport);
     return STATUS_OK;
 }
 
-/* Who is told of one may abandon another, so each is looked for anew. */
+/* An answered owner may abandon other exchanges, so the first open call is looked up each time. */
 static void end_calls(void *context) {
     struct http_transport *transport = context;
     struct transport_call *call;
     transport->is_stopping = true;
     while ((call = TAILQ_FIRST(&transport->open)) != NULL) {
         close_call(transport, call);
-        finish(transport, call, STATUS_CANCELLED, "cancelled");
+        answer_call(transport, call, STATUS_CANCELLED, "cancelled");
     }
 }
 
 enum status http_transport_new(struct http_transport **out, const struct clock *clock,
                                struct error *err) {
     struct http_transport *transport = calloc(1, sizeof *transport);
-    if (!transport) {
+    if (transport == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP transport");
     }
     enum status status = event_loop_new(&transport->loop, clock, err);
@@ -325,7 +327,7 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
         status = event_loop_start(transport->loop, err);
     }
     if (status != STATUS_OK) {
-        release(transport);
+        transport_free(transport);
         return status;
     }
     *out = transport;
@@ -334,7 +336,7 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
 
 enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) {
     char *copy = strdup(path);
-    if (!copy) {
+    if (copy == NULL) {
         return STATUS_NO_MEMORY;
     }
     free(transport->ca_file);
@@ -352,9 +354,9 @@ void http_transport_stop(struct http_transport *transport) {
 }
 
 void http_transport_free(struct http_transport *transport) {
-    if (!transport) {
+    if (transport == NULL) {
         return;
     }
     http_transport_stop(transport);
-    release(transport);
+    transport_free(transport);
 }

@@ -3,20 +3,25 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "http/http_transport_sockets.h"
 
 enum {
     MAX_HEADER_BYTES = 64 * 1024,
     RECEIVE_BUFFER_BYTES = 8 * 1024,
-    SEND_BUFFER_BYTES = 16 * 1024, /* libcurl's least */
+    SEND_BUFFER_BYTES = 16 * 1024, /* the least that libcurl accepts */
 };
 
-/* --- while it runs: libcurl calls back --- */
+/* ---- libcurl's callbacks while the call runs ---- */
 
-/* Remembers why libcurl is told to give the call up; libcurl writes its own words into `detail` afterwards. */
-static void call_stop(struct transport_call *call, enum status status, const char *why) {
-    call->status = status;
-    call->stopped_because = why;
+/*
+ * Notes why a callback makes libcurl stop. libcurl then writes a general message into
+ * `curl_message`, which is not shown.
+ */
+static void call_stop(struct transport_call *call, enum status status, const char *reason) {
+    call->stop_status = status;
+    call->stop_reason = reason;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *user) {
@@ -32,8 +37,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
 
 static enum status add_header_line(struct http_headers *headers, const char *line, size_t length) {
     const char *colon = memchr(line, ':', length);
-    if (!colon || colon == line) {
-        return STATUS_OK; /* the empty line at the end, or nothing that we could look up */
+    if (colon == NULL || colon == line) {
+        return STATUS_OK; /* the empty line at the end, or a line without a name */
     }
     const char *value = colon + 1, *end = line + length;
     while (value < end && (*value == ' ' || *value == '\t')) {
@@ -54,8 +59,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
         call_stop(call, STATUS_TOO_LARGE, "the answer's headers are too long");
         return 0;
     }
-    if (length >= 5 &&
-        memcmp(data, "HTTP/", 5) == 0) { /* what came before was of an interim answer */
+    if (length >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+        /* A status line. Earlier headers belonged to an interim answer (1xx). */
         http_headers_clear(&call->reply.headers);
         call->headers_ended = false;
         return length;
@@ -74,77 +79,80 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
 }
 
 /*
- * libcurl asks here each time it is about to send the request. A second time is its own repeat after a kept connection
- * died without a byte of an answer (Curl_retry_request); the server may have acted on the first, and a repeated
- * transaction fails on its own success.
+ * libcurl calls this each time before it sends the request. The second time is a repeat of its own,
+ * after a kept connection died without a byte of an answer (Curl_retry_request). It is not allowed:
+ * the server may have acted on the first request, and a repeated transaction fails on its own
+ * success.
+ *
+ * A call that has waited for a free connection until its timeout is stopped here, too.
  */
 /* NOLINTNEXTLINE(readability-non-const-parameter): the signature is libcurl's */
 static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int remote_port,
                             int local_port) {
     (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
     struct transport_call *call = user;
-    if (call->sent) {
+    if (call->was_sent) {
         call_stop(call, STATUS_UNAVAILABLE, "the connection was closed before an answer came");
         return CURL_PREREQFUNC_ABORT;
     }
-    /* It may have waited for a connection all the time that it had. */
-    if (http_transport_now_ms(call->transport) >= call->deadline_ms) {
+    if (clock_now_ms(call->sockets->clock) >= call->deadline_ms) {
         call_stop(call, STATUS_UNAVAILABLE, "its time was over before it was sent");
         return CURL_PREREQFUNC_ABORT;
     }
-    call->sent = true;
+    call->was_sent = true;
     return CURL_PREREQFUNC_OK;
 }
 
-/* --- building it --- */
+/* ---- the easy handle, set up once ---- */
 
+/* Keeps the first failure of a row of calls. */
 static void keep_first(CURLcode *first, CURLcode code) {
     if (*first == CURLE_OK) {
         *first = code;
     }
 }
 
-/* So that no child process inherits a connection. */
+/* Our own, and not libcurl's: no child process may inherit a connection. */
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)purpose;
-    return http_transport_open_socket(user, address->family, address->socktype, address->protocol);
+    return http_transport_sockets_open(user, address->family, address->socktype, address->protocol);
 }
 
 static int close_socket(void *user, curl_socket_t fd) {
-    return http_transport_close_socket(user, fd);
+    return http_transport_sockets_close(user, fd);
 }
 
-static CURLcode set_connection(CURL *easy, struct http_transport *transport, const char *ca_file) {
+static CURLcode set_connection(CURL *easy, struct transport_sockets *sockets, const char *ca_file) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L));
-    if (ca_file) {
+    if (ca_file != NULL) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file));
-        /* Else libcurl adds the folder that it was built with, where a file was named to trust nobody else. */
+        /* By default libcurl also trusts a folder that was fixed when it was built. */
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAPATH, NULL));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PROXY, ""));
-    /* Else each request looks for it in the environment. */
+    /* Otherwise each request looks for NO_PROXY in the environment. */
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
-    /* Else ending a call whose name is still being looked up waits for the resolver, and every other call with it. */
+    /* Otherwise ending a call during its DNS look-up would block the loop until that ends. */
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket));
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transport));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, sockets));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket));
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transport));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, sockets));
     return code;
 }
 
 static CURLcode set_callbacks(struct transport_call *call) {
     CURL *easy = call->easy;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->detail));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_message));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_WRITEDATA, call));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header));
@@ -152,7 +160,7 @@ static CURLcode set_callbacks(struct transport_call *call) {
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_about_to_send));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, call));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
-    /* Less than libcurl's own choice: most answers and requests are shorter than 2 KiB. */
+    /* Smaller than libcurl's defaults: most answers and requests are shorter than 2 KiB. */
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER_BYTES));
     return code;
@@ -165,21 +173,21 @@ static enum status status_of(CURLcode code) {
     return code == CURLE_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
 }
 
-enum status http_transport_call_new(struct transport_call **out, struct http_transport *transport,
+enum status http_transport_call_new(struct transport_call **out, struct transport_sockets *sockets,
                                     const char *ca_file) {
     struct transport_call *call = calloc(1, sizeof *call);
-    if (!call) {
+    if (call == NULL) {
         return STATUS_NO_MEMORY;
     }
-    call->transport = transport;
+    call->sockets = sockets;
     strbuf_init(&call->origin_text, SIZE_MAX);
     strbuf_init(&call->line_text, SIZE_MAX);
     http_reply_init(&call->reply);
     call->easy = curl_easy_init();
     call->origin = curl_url();
     enum status status = STATUS_NO_MEMORY;
-    if (call->easy && call->origin) {
-        CURLcode code = set_connection(call->easy, transport, ca_file);
+    if (call->easy != NULL && call->origin != NULL) {
+        CURLcode code = set_connection(call->easy, sockets, ca_file);
         keep_first(&code, set_callbacks(call));
         status = status_of(code);
     }
@@ -200,7 +208,7 @@ void http_transport_call_free(struct transport_call *call) {
     free(call);
 }
 
-/* --- what is sent --- */
+/* ---- what is sent ---- */
 
 static bool sends_body(const struct http_call *call) {
     return call->body_length > 0 || strcmp(call->method, "PUT") == 0 ||
@@ -208,39 +216,41 @@ static bool sends_body(const struct http_call *call) {
            strcmp(call->method, "MERGE") == 0;
 }
 
-/* A header line and the NUL at its end, which separates it from the next. */
+/* Appends a header line and a NUL, which separates it from the next line. */
 static void append_header(struct strbuf *text, const char *name, const char *value) {
     strbuf_append_string(text, name);
-    /* "Name:" would tell libcurl to leave the header out; "Name;" is its way to write an empty one. */
-    strbuf_append_string(text, *value ? ": " : ";");
+    /* libcurl's syntax for an empty header is "Name;". "Name:" would remove the header. */
+    strbuf_append_string(text, *value != '\0' ? ": " : ";");
     strbuf_append(text, value, strlen(value) + 1);
 }
 
-/* A line like others, since libcurl would format CURLOPT_USERAGENT twice for each request. */
+/* A line like any other: libcurl would format CURLOPT_USERAGENT twice for each request. */
 #define USER_AGENT "User-Agent: leasehold/1.0"
 
+/* Appends all header lines. Returns how many. */
 static size_t append_lines(struct strbuf *text, const struct http_call *call) {
     const struct http_headers *headers = call->headers;
     size_t count = 1;
     strbuf_append(text, USER_AGENT, sizeof USER_AGENT);
     if (sends_body(call)) {
-        strbuf_append(text, "Expect:", sizeof "Expect:"); /* never wait for "100 Continue" */
+        /* Removes Expect, so that nothing waits for "100 Continue". */
+        strbuf_append(text, "Expect:", sizeof "Expect:");
         count++;
-        /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
-        if (!headers || !http_headers_get(headers, "Content-Type")) {
+        /* CURLOPT_POSTFIELDS would add a Content-Type, which is not part of the signature. */
+        if (headers == NULL || http_headers_get(headers, "Content-Type") == NULL) {
             strbuf_append(text, "Content-Type:", sizeof "Content-Type:");
             count++;
         }
     }
-    for (size_t i = 0; headers && i < headers->count; i++, count++) {
+    for (size_t i = 0; headers != NULL && i < headers->count; i++, count++) {
         append_header(text, headers->items[i].name, headers->items[i].value);
     }
     return count;
 }
 
-/* libcurl takes a linked list. Its nodes are ours, so that no line needs memory of its own. */
+/* libcurl takes a linked list. The nodes are the call's own, so that no line is allocated. */
 static enum status build_lines(struct transport_call *call, const struct http_call *wanted) {
-    if (wanted->headers && wanted->headers->count > HTTP_CALL_MAX_HEADERS) {
+    if (wanted->headers != NULL && wanted->headers->count > HTTP_CALL_MAX_HEADERS) {
         return STATUS_TOO_LARGE;
     }
     size_t count = append_lines(&call->line_text, wanted);
@@ -258,8 +268,8 @@ static bool begins_with(const char *text, const char *prefix) {
 }
 
 /*
- * Returns the length of a URL's "http://host:port"; 0: what follows is no path, or not one that may
- * go out as it is.
+ * Returns the length of a URL's "http://host:port". Returns 0 if no path follows, or a path that
+ * may not be sent unchanged.
  */
 static size_t origin_length(const char *url) {
     size_t scheme = begins_with(url, "http://")    ? strlen("http://")
@@ -279,11 +289,11 @@ static size_t origin_length(const char *url) {
 }
 
 /*
- * Makes `call->origin` the first `length` bytes (not 0) of a URL. Mostly that is what it is: a call
- * is used again for the same host. Returns false if libcurl does not take them, or has no
+ * Sets `call->origin` to the first `length` bytes of a URL (> 0). Most calls are reused for the
+ * same host, and then nothing changes. Returns false if libcurl rejects the origin, or has no
  * memory.
  */
-static bool use_origin(struct transport_call *call, const char *url, size_t length) {
+static bool set_origin(struct transport_call *call, const char *url, size_t length) {
     struct strbuf *text = &call->origin_text;
     if (text->length == length && memcmp(text->data, url, length) == 0) {
         return true;
@@ -299,13 +309,13 @@ static bool use_origin(struct transport_call *call, const char *url, size_t leng
 }
 
 /*
- * libcurl would parse a URL for each request and put it together again. So it gets the origin only,
- * parsed once, and what follows it as the request's target. A URL that cannot be split like this is
- * left to libcurl, which knows what to refuse.
+ * libcurl would parse the URL for each request and assemble it again. Instead it gets the origin,
+ * which is parsed once, and the rest as the request's target. A URL that cannot be split in this
+ * way goes to libcurl whole, which decides whether to accept it.
  */
 static CURLcode set_url(struct transport_call *call, const char *url) {
     size_t length = origin_length(url);
-    bool is_split = length > 0 && use_origin(call, url, length);
+    bool is_split = length > 0 && set_origin(call, url, length);
     CURLcode code =
         curl_easy_setopt(call->easy, CURLOPT_REQUEST_TARGET, is_split ? url + length : NULL);
     keep_first(&code, curl_easy_setopt(call->easy, CURLOPT_CURLU, is_split ? call->origin : NULL));
@@ -318,8 +328,8 @@ static CURLcode set_url(struct transport_call *call, const char *url) {
 static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
     CURL *easy = call->easy;
     CURLcode code = set_url(call, wanted->url);
-    keep_first(&code,
-               curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
+    /* Clears the method and body of the request before. */
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L));
     if (strcmp(wanted->method, "HEAD") == 0) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
@@ -339,16 +349,16 @@ enum status http_transport_call_fill(struct transport_call *call, const struct h
         status = status_of(set_request(call, wanted));
     }
     call->reply.body.max_bytes = wanted->max_response_bytes;
-    call->deadline_ms = http_transport_now_ms(call->transport) + wanted->timeout_ms;
+    call->deadline_ms = clock_now_ms(call->sockets->clock) + wanted->timeout_ms;
     return status;
 }
 
 void http_transport_call_empty(struct transport_call *call) {
-    strbuf_clear_wipe(&call->line_text); /* Authorization */
+    strbuf_clear_wipe(&call->line_text); /* has Authorization */
     http_reply_clear(&call->reply);
     call->exchange = NULL;
     call->header_bytes = 0;
-    call->headers_ended = call->sent = false;
-    call->status = STATUS_OK;
-    call->detail[0] = '\0';
+    call->headers_ended = call->was_sent = false;
+    call->stop_status = STATUS_OK;
+    call->curl_message[0] = '\0';
 }

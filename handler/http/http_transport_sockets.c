@@ -5,15 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What libcurl wants to know of a socket and what the loop watches may differ, see want_events. */
+/* What libcurl waits for and what the loop watches may differ; see on_interest. */
 struct watched_socket {
     struct loop_source source;
     struct transport_sockets *sockets;
-    bool is_connection; /* opened and closed through us; else by libcurl, which does not tell */
-    int wanted;         /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
+    bool is_connection; /* opened and closed here; otherwise by libcurl, without notice */
+    int wanted;         /* what libcurl waits for: CURL_POLL_NONE, _IN, _OUT, _INOUT */
 };
 
-static void drive(struct transport_sockets *sockets, curl_socket_t fd, int events) {
+/* Lets libcurl act on a socket or its timer. */
+static void drive_libcurl(struct transport_sockets *sockets, curl_socket_t fd, int events) {
     int running;
     curl_multi_socket_action(sockets->multi, fd, events, &running);
     sockets->acted(sockets->context);
@@ -22,7 +23,7 @@ static void drive(struct transport_sockets *sockets, curl_socket_t fd, int event
 /* ---- the timer ---- */
 
 static void on_timer(void *context) {
-    drive(context, CURL_SOCKET_TIMEOUT, 0);
+    drive_libcurl(context, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int set_timer(CURLM *multi, long delay_ms, void *context) {
@@ -53,10 +54,11 @@ static void on_ready(void *context, unsigned events) {
     int mask = ((events & LOOP_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
                ((events & LOOP_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0) |
                ((events & LOOP_FAILED) != 0 ? CURL_CSELECT_ERR : 0);
-    drive(sock->sockets, sock->source.fd, mask);
+    drive_libcurl(sock->sockets, sock->source.fd, mask);
 }
 
-static bool has_room_for(struct transport_sockets *sockets, int fd) {
+/* Makes `watched` long enough for a descriptor. Returns false without memory. */
+static bool sockets_grow(struct transport_sockets *sockets, int fd) {
     if ((size_t)fd < sockets->count) {
         return true;
     }
@@ -74,9 +76,12 @@ static bool has_room_for(struct transport_sockets *sockets, int fd) {
     return true;
 }
 
-/* The loop keeps its address, so each stays where it is. NULL: no memory. */
+/*
+ * Returns the entry of a descriptor; NULL: no memory. Each is allocated on its own, because the
+ * loop keeps its address.
+ */
 static struct watched_socket *socket_at(struct transport_sockets *sockets, int fd) {
-    if (!has_room_for(sockets, fd)) {
+    if (!sockets_grow(sockets, fd)) {
         return NULL;
     }
     if (sockets->watched[fd] == NULL) {
@@ -92,13 +97,16 @@ static struct watched_socket *socket_at(struct transport_sockets *sockets, int f
 }
 
 /*
- * libcurl loses interest in a kept connection after each answer and takes it up again for the next
- * request. The loop goes on watching such a socket, which saves two system calls a request;
- * on_ready ends that should the server end it. What libcurl has opened for itself (a socket pair
- * for each look-up of a name) it also closes itself, and the next connection gets that number: so
- * the loop forgets such a one at once.
+ * libcurl says what it waits for on a socket.
+ *
+ * After each answer it loses interest in a kept connection, and regains it with the next request.
+ * The loop keeps watching such a socket, which saves two system calls for each request. If the
+ * server closes it meanwhile, on_ready stops watching.
+ *
+ * libcurl also opens sockets of its own, a pair for each DNS look-up, and closes them without
+ * notice. The next connection may get such a number. So the loop forgets such a socket at once.
  */
-static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
+static int on_interest(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)easy, (void)unused;
     struct transport_sockets *sockets = context;
     struct watched_socket *sock = socket_at(sockets, fd);
@@ -137,7 +145,7 @@ int http_transport_sockets_close(struct transport_sockets *sockets, int fd) {
     return close(fd);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi,
                                  struct event_loop *loop, const struct clock *clock,
@@ -145,7 +153,7 @@ void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi
     *sockets = (struct transport_sockets){
         .multi = multi, .loop = loop, .clock = clock, .acted = acted, .context = context};
     sockets->timer = (struct loop_timer){.fired = on_timer, .context = sockets};
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_events);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_interest);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, sockets);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, sockets);

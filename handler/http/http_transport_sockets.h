@@ -1,15 +1,15 @@
 /*
- * http_transport_sockets.h - libcurl's sockets and its timer on the event loop: libcurl says what
- * it waits for, and is called when that has come.
+ * http_transport_sockets.h - connects libcurl's sockets and its timer with the event loop.
  *
- * A part of http_transport, for nobody else.
+ * libcurl announces which sockets and which time it waits for. The loop watches them and calls
+ * libcurl when they are ready. A part of http_transport, for nobody else.
  *
  * Rules    A kept connection stays watched between two requests. A socket that libcurl has opened
- *          for itself is forgotten as soon as libcurl has lost interest in it: it closes that one
- *          without a word, and the next connection may get its number.
- *          Connections are opened and closed here, so that they can be told from the others.
- * Errors   A socket that cannot be watched for want of memory makes libcurl give up all open calls.
- * Threads  The loop's. init and cleanup: before the loop is started, and after it has stopped.
+ *          itself is forgotten as soon as libcurl has lost interest in it, because libcurl closes
+ *          such a socket without notice, and the next connection may get its number. To tell the
+ *          two kinds apart, connections are opened and closed here.
+ * Errors   If a socket cannot be watched for lack of memory, libcurl gives up all open calls.
+ * Threads  The loop's. init: before the loop is started. cleanup: after it has stopped.
  */
 #ifndef HTTP_HTTP_TRANSPORT_SOCKETS_H
 #define HTTP_HTTP_TRANSPORT_SOCKETS_H
@@ -30,26 +30,29 @@ struct transport_sockets {
     void (*acted)(void *context);
     void *context;
     struct loop_timer timer;         /* when libcurl wants to be called without an event */
-    struct watched_socket **watched; /* by descriptor; NULL: there was none yet */
-    size_t count;
+    struct watched_socket **watched; /* indexed by descriptor; NULL: not seen yet */
+    size_t count;                    /* entries in `watched` */
 };
 
 /*
- * Takes over the sockets and the timer of `multi`. Whenever libcurl has been called, `acted` is
- * called: some of its transfers may have ended. All is borrowed.
+ * Takes over the sockets and the timer of `multi`. `acted` is called each time that libcurl has
+ * been called, as some of its transfers may have ended. Everything is borrowed.
  */
 void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi,
                                  struct event_loop *loop, const struct clock *clock,
                                  void (*acted)(void *context), void *context);
 
-/* After `multi` has gone, which closes its connections here. A zeroed one is fine. */
+/*
+ * Call it after `multi` is gone, because that closes its connections through here. A zeroed struct
+ * is fine.
+ */
 void http_transport_sockets_cleanup(struct transport_sockets *sockets);
 
-/* Opens a connection's socket. Returns socket's answer. */
+/* Opens a connection's socket. Returns the descriptor, or -1 as socket() does. */
 int http_transport_sockets_open(struct transport_sockets *sockets, int family, int type,
                                 int protocol);
 
-/* Closes any socket, and ends its being watched. Returns close's answer. */
+/* Stops watching a socket and closes it. Returns what close() returns. */
 int http_transport_sockets_close(struct transport_sockets *sockets, int fd);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-static void run(void *context) {
+static void loop_call_begin(void *context) {
     struct loop_call *call = context;
     const struct correlation *before = correlation_use(call->correlation);
     call->begin(call->context);
@@ -14,7 +14,7 @@ void loop_call_run(struct loop_call *call, struct event_loop *loop, void (*begin
     assert(!event_loop_is_current(loop));
     *call = (struct loop_call){
         .begin = begin, .context = context, .correlation = correlation_current()};
-    call->task = (struct loop_task){.run = run, .context = call};
+    call->task = (struct loop_task){.run = loop_call_begin, .context = call};
     sem_init(&call->ended, 0, 0);
     event_loop_post(loop, &call->task);
     while (sem_wait(&call->ended) != 0) { /* interrupted by a signal */

@@ -1,15 +1,17 @@
 /*
- * platform.h - the one door to the outside: time, timers, the network and random numbers.
+ * platform.h - the only way to the outside: time, timers, the network and random numbers.
  *
  * Whoever starts the program makes a platform and hands it down; for the library that is
- * lease/leasehold.c. What stands below wiring/ tells the time, waits, sends and draws random
- * numbers through it alone; tools/check-symbols.sh holds the code to that. Files (on threads of their
- * own) and az go past it.
- * Nothing is global but the log. So a test can put virtual time, a network of its own and a seed in
- * the outside's place, and run several instances beside each other.
+ * lease/leasehold_client.c. Code below wiring/ reads the time, waits, sends and draws random numbers
+ * through it alone. tools/check-symbols.sh enforces that. Two files bypass it: file_read.c reads
+ * files on threads of its own, and token_source_cli.c runs az.
  *
- * Ownership  Whoever is given a platform borrows it and all that it names, and keeps the pointer.
- * Threads    It does not change. Its parts say their own; timers belong to the loop's thread.
+ * Nothing is global but the log. So a test can replace the outside with virtual time, a simulated
+ * network and a seed, and can run several instances side by side.
+ *
+ * Ownership  A platform and all that it names are borrowed. The borrower keeps the pointer.
+ * Threads    A platform does not change. Timers belong to the loop's thread; the other parts
+ *            document their own threads.
  */
 #ifndef HTTP_PLATFORM_H
 #define HTTP_PLATFORM_H
@@ -22,7 +24,7 @@
 struct platform {
     const struct clock *clock;
     struct event_loop *loop;  /* its timers are due on `clock` */
-    struct http_client *http; /* it answers on the loop's thread; NULL where nothing is sent */
+    struct http_client *http; /* answers on the loop's thread; NULL where nothing is sent */
     const struct random_source *random;
 };
 

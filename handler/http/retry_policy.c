@@ -25,28 +25,44 @@ int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, in
     return delay < deadline_ms - now_ms ? delay : -1;
 }
 
-enum retry_verdict retry_policy_decide(const struct retry_policy *policy, struct retry_state *state,
-                                       const struct retry_outcome *outcome, int max_attempts,
-                                       double random, int64_t now_ms, int64_t deadline_ms,
-                                       int64_t *out_delay_ms) {
-    bool renews = outcome->renews_token && !state->renewed_token;
-    bool counts = outcome->was_sent && !renews;
+/*
+ *     outcome          leaves doubt   counts   may be tried again
+ *     NOT_SENT         no             no       always
+ *     TOKEN_REJECTED   no             no       the first time, as nothing was done
+ *     UNANSWERED       yes            yes      until max_attempts are counted
+ *     DECIDED          no             -        never
+ *
+ * A request that may be tried again waits for its backoff, unless that would reach the deadline.
+ */
+struct retry_decision retry_policy_decide(struct retry_state *state, enum attempt_outcome outcome,
+                                          int retry_after_ms, double random, int64_t now_ms) {
+    bool may_repeat = false;
     state->attempts++;
-    state->counted += counts;
-    state->renewed_token = state->renewed_token || renews;
-    state->in_doubt = state->in_doubt || (outcome->was_sent && outcome->is_unavailable);
-    bool may_repeat =
-        renews || (outcome->is_unavailable && !(counts && state->counted == max_attempts));
+    switch (outcome) {
+    case ATTEMPT_NOT_SENT:
+        may_repeat = true;
+        break;
+    case ATTEMPT_TOKEN_REJECTED:
+        may_repeat = !state->token_was_renewed;
+        state->token_was_renewed = true;
+        break;
+    case ATTEMPT_UNANSWERED:
+        state->is_in_doubt = true;
+        state->counted++;
+        may_repeat = state->counted != state->max_attempts;
+        break;
+    case ATTEMPT_DECIDED:
+        break;
+    }
     if (!may_repeat) {
-        return RETRY_FINAL;
+        return (struct retry_decision){.verdict = RETRY_FINAL};
     }
-    int64_t delay_ms = retry_policy_delay_ms(policy, state->attempts, outcome->retry_after_ms,
-                                             random, now_ms, deadline_ms);
+    int64_t delay_ms = retry_policy_delay_ms(state->policy, state->attempts, retry_after_ms, random,
+                                             now_ms, state->deadline_ms);
     if (delay_ms < 0) {
-        return RETRY_NO_TIME;
+        return (struct retry_decision){.verdict = RETRY_NO_TIME};
     }
-    *out_delay_ms = delay_ms;
-    return RETRY_WAIT;
+    return (struct retry_decision){.verdict = RETRY_WAIT, .delay_ms = delay_ms};
 }
 
 bool retry_policy_is_transient(int http_status) {
@@ -69,7 +85,7 @@ static bool parse_seconds(const char *value, int64_t *out_ms) {
 
 int retry_policy_parse_retry_after_ms(const char *value, int64_t wall_ms) {
     int64_t ms;
-    if (!value) {
+    if (value == NULL) {
         return 0;
     }
     if (!parse_seconds(value, &ms)) {

@@ -1,7 +1,12 @@
 /*
- * retry_policy.h - when to try again: exponential backoff with jitter, Retry-After, and one deadline over all attempts.
+ * retry_policy.h - whether a failed request may be tried again, and when.
  *
- * Pure: no clock, no randomness of its own.
+ * It has exponential backoff with jitter, Retry-After, and one deadline over all attempts. Pure:
+ * time and random numbers are passed in.
+ *
+ * Vocabulary   attempt     one HTTP call
+ *              in doubt    an earlier attempt was sent and never answered, so the server may have
+ *                          carried out the request
  */
 #ifndef HTTP_RETRY_POLICY_H
 #define HTTP_RETRY_POLICY_H
@@ -15,57 +20,61 @@ struct retry_policy {
 };
 
 /*
- * How long to wait after failed attempt number `attempt` (1, 2, ...), in milliseconds, or -1: give up.
- * The backoff is first_backoff_ms, and doubles with each attempt up to max_backoff_ms; half of it is fixed, half is scaled by `random` (0 to 1), so that
- * clients that failed together do not come back together. `retry_after_ms` (0: none) is a lower bound.
- * Gives up when the wait would reach `deadline_ms`.
+ * Returns how long to wait after failed attempt number `attempt` (1, 2, ...), in milliseconds.
+ * Returns -1 if the wait would reach `deadline_ms`.
+ *
+ * The backoff is first_backoff_ms and doubles with each attempt, up to max_backoff_ms. Half of it
+ * is fixed. The other half is scaled by `random` (0 to 1), so that clients that failed together do
+ * not return together. `retry_after_ms` is a lower bound; 0: none.
  */
 int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms,
                               double random, int64_t now_ms, int64_t deadline_ms);
 
-/* What came of one attempt of a request. */
-struct retry_outcome {
-    bool was_sent;       /* it left, and so may have been carried out */
-    bool is_unavailable; /* it says nothing about what storage did (STATUS_UNAVAILABLE) */
-    bool renews_token;   /* storage refused the token, and another is to be had */
-    int retry_after_ms;  /* what storage asked for; 0: nothing */
+/* How an attempt ended, if not with success. */
+enum attempt_outcome {
+    ATTEMPT_NOT_SENT,       /* nothing was sent, but it may work later: there is no token yet */
+    ATTEMPT_TOKEN_REJECTED, /* the token was rejected, and the credential can get another */
+    ATTEMPT_UNANSWERED,     /* sent; the answer is missing, or does not tell what the server did */
+    ATTEMPT_DECIDED,        /* any other answer or failure */
 };
 
-/* A request's attempts so far. Zeroed at first. */
+/* The attempts of one request so far. Its owner sets the first three fields and zeroes the rest. */
 struct retry_state {
-    int attempts;       /* all of them */
-    int counted;        /* those that count against max_attempts */
-    bool renewed_token; /* one was refused its token, and another was had */
-    bool in_doubt; /* one that was sent may have been carried out, though it was not answered */
+    const struct retry_policy *policy;
+    int max_attempts; /* counted ones; 0: no limit */
+    int64_t deadline_ms;
+
+    int attempts; /* all */
+    int counted;  /* those that count against max_attempts */
+    bool token_was_renewed;
+    bool is_in_doubt;
 };
 
 enum retry_verdict {
-    RETRY_WAIT,    /* try again after the wait */
-    RETRY_FINAL,   /* the outcome stands: another attempt would not help, or is not allowed */
-    RETRY_NO_TIME, /* another attempt might help, but its time would be over */
+    RETRY_WAIT,    /* try again after the delay */
+    RETRY_FINAL,   /* another attempt would not help, or is not allowed */
+    RETRY_NO_TIME, /* another attempt might help, but the wait would reach the deadline */
+};
+
+struct retry_decision {
+    enum retry_verdict verdict;
+    int64_t delay_ms; /* 0 unless RETRY_WAIT */
 };
 
 /*
- * Decides whether a request may be tried again after an attempt that failed, and when; notes the attempt in `state`.
- *
- *     outcome                                  then
- *     the token was refused, for the first     again; the attempt does not count, for nothing was done
- *     time, and another is to be had
- *     unavailable, not sent (no token yet)     again; it does not count
- *     unavailable, sent                        again, unless that was the last of `max_attempts` (0: no limit)
- *     anything else                            final
- *
- * `random`, `now_ms` and `deadline_ms` as for retry_policy_delay_ms. `out_delay_ms` is set for RETRY_WAIT alone.
+ * Decides what follows a failed attempt, and counts the attempt in `state`. `retry_after_ms` is
+ * what the server asked for; 0: nothing. `random` is from 0 to 1.
  */
-enum retry_verdict retry_policy_decide(const struct retry_policy *policy, struct retry_state *state,
-                                       const struct retry_outcome *outcome, int max_attempts,
-                                       double random, int64_t now_ms, int64_t deadline_ms,
-                                       int64_t *out_delay_ms);
+struct retry_decision retry_policy_decide(struct retry_state *state, enum attempt_outcome outcome,
+                                          int retry_after_ms, double random, int64_t now_ms);
 
-/* Is an HTTP status worth another try with the same request: 408, 429, 5xx? */
+/* Whether the same request may succeed later, after this HTTP status. True for 408, 429 and 5xx. */
 bool retry_policy_is_transient(int http_status);
 
-/* Reads a Retry-After header: seconds, or an HTTP date against `wall_ms`. 0 if NULL, in the past or neither; at most 1 hour. */
+/*
+ * Reads a Retry-After header: seconds, or an HTTP date, which is compared with `wall_ms`. Returns
+ * at most an hour. Returns 0 for NULL, for a date in the past, and for any other text.
+ */
 int retry_policy_parse_retry_after_ms(const char *value, int64_t wall_ms);
 
 #endif

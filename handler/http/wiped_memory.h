@@ -1,26 +1,29 @@
 /*
- * wiped_memory.h - free and realloc that overwrite what they give back: for a library whose buffers hold secrets of ours.
+ * wiped_memory.h - free and realloc that overwrite the memory that they release.
  *
- * They go with malloc, calloc and strdup, and belong to one allocator: what malloc has made may
- * still be given to free.
+ * They are for a library whose buffers hold our secrets. They belong to the same allocator as
+ * malloc, calloc and strdup, so memory of malloc's may still be passed to free.
  *
- * Rules    Overwriting is a tenth of what a request costs. So nothing is overwritten until somebody
- *          says that there will be secrets. Those who sign in with tokens or a SAS do: whoever
- *          reads one can use it for hours. An account's key does not need it, as it never reaches
- *          libcurl. The signatures made with it do, but each is good for one request and 15 minutes.
+ * Rules    Overwriting costs a tenth of a whole request. So nothing is overwritten until somebody
+ *          announces secrets. Credentials with tokens or a SAS announce them, because whoever reads
+ *          a token or SAS can use it for hours. An account key needs no announcement: it never
+ *          reaches libcurl. Its signatures do, but each is valid for one request and 15 minutes.
  */
 #ifndef HTTP_WIPED_MEMORY_H
 #define HTTP_WIPED_MEMORY_H
 
 #include <stddef.h>
 
-/* Before the first secret: from now on, and for good, what is given back is overwritten. */
+/*
+ * Call it before the first secret. From then on, for the rest of the process, released memory is
+ * overwritten.
+ */
 void wiped_memory_expect_secrets(void);
 
-/* free, once all of it is overwritten. NULL is fine. */
+/* Overwrites the whole block, then frees it. NULL is fine. */
 void wiped_memory_free(void *memory);
 
-/* realloc; where it moves, the old place is overwritten. NULL (no memory): `memory` is as it was. */
+/* realloc that overwrites the old block if it moves. NULL: no memory, and `memory` is unchanged. */
 void *wiped_memory_realloc(void *memory, size_t size);
 
 #endif

@@ -1,11 +1,14 @@
 /*
- * credential.h - how requests prove who sends them. One file per kind: credential_shared_key.c, credential_sas.c, token_cache.c.
+ * credential.h - proves to storage who sends a request. Each kind has a file:
+ * credential_shared_key.c, credential_sas.c, token_cache.c.
  *
- * Rules        authorize is called for every attempt, after x-ms-date and all other headers and query parameters are set; it adds
- *              its header or query parameters to what is about to be sent, never to the caller's request.
- *              Leases are renewed from the I/O thread, so authorize does not block: a credential that needs a token fetches it in
- *              the background and answers STATUS_UNAVAILABLE until it has one.
- * Threads: authorize is called by one thread at a time: the loop's.
+ * Rules    authorize is called for every attempt, after x-ms-date and all other headers and query
+ *          parameters are set. It adds its header or parameters to the attempt, never to the
+ *          caller's request.
+ *          It must not block, because leases are renewed on the same thread. A credential that
+ *          needs a token fetches it in the background, and returns STATUS_UNAVAILABLE until it has
+ *          one.
+ * Threads  The loop's.
  */
 #ifndef IDENTITY_CREDENTIAL_H
 #define IDENTITY_CREDENTIAL_H
@@ -14,39 +17,48 @@
 #include <stddef.h>
 
 #include "base/crypto.h"
-#include "base/http_message.h"
 #include "base/status.h"
 #include "base/strbuf.h"
-#include "identity/storage_account.h"
 
-/* One attempt on its way out, as a credential sees it. */
+struct http_headers;
+struct storage_account;
+
+/* One attempt, as a credential sees it. */
 struct credential_request {
-    bool is_table; /* signed by the Table service's rules; else by the Blob service's */
+    bool is_table; /* signed by the rules of the Table service, otherwise of the Blob service */
     const char *method;
+
     /*
-     * The URL's path as sent, percent-encoded, with the account's own path as Azurite has it. It lies
-     * in `url`: so no NUL ends it, and it is gone once something is appended there.
+     * The URL's path as sent: percent-encoded, with the account's own path where Azurite has one.
+     * It points into `url`, so no NUL ends it, and appending to `url` invalidates it.
      */
     const char *path;
     size_t path_length;
+
     const struct http_headers *query; /* not encoded */
     size_t body_length;
-    struct http_headers *headers; /* Authorization goes here */
+    struct http_headers *headers; /* Authorization is added here */
     struct strbuf *url;           /* complete; a SAS is appended here */
-    unsigned generation;          /* filled in: which of its tokens was used, if it has any */
+    unsigned token_generation;    /* output: which token was used; unset without tokens */
 };
 
 struct credential {
-    /* STATUS_UNAUTHORIZED (no token to be had), STATUS_UNAVAILABLE (try again), STATUS_NO_MEMORY, STATUS_INTERNAL. */
+    /*
+     * Adds what proves the sender.
+     * STATUS_UNAUTHORIZED (no token can be had), STATUS_UNAVAILABLE (try again later),
+     * STATUS_NO_MEMORY, STATUS_INTERNAL
+     */
     enum status (*authorize)(struct credential *credential, struct credential_request *request,
                              struct error *err);
 
     /*
-     * Storage refused what authorize added, as of `generation`: if it is a token, another is to be had. One that was believed may
-     * still serve other requests until then (it knows whom it speaks for, who may not do this one thing); one that was not is
-     * forgotten. Answers whether another request may fare better. NULL: never.
+     * Says that storage has rejected the token of `token_generation`. Returns true if another
+     * attempt may succeed. If `is_authenticated`, storage has recognized the caller, who may not do
+     * what the request asks for. Other requests may still succeed with that token, so it stays in
+     * use until the next one is there. Otherwise it is dropped. NULL: another attempt never helps.
      */
-    bool (*refused)(struct credential *credential, unsigned generation, bool is_believed);
+    bool (*on_rejected)(struct credential *credential, unsigned token_generation,
+                        bool is_authenticated);
 };
 
 struct credential_shared_key {
@@ -62,24 +74,25 @@ struct credential_sas {
 };
 
 /*
- * Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account and copies its
- * key. White space in x-ms- headers is sent as it is signed: none at the ends, one space between
- * words outside of quotes.
- * STATUS_INTERNAL: OpenSSL refused the key, or had no memory; nothing to clean up.
+ * Signs with the account's key ("Authorize with Shared Key"). Borrows the account and copies the
+ * key. White space in x-ms- headers is sent as it is signed: none at the ends, and one space
+ * between words, except inside quotes.
+ * STATUS_INTERNAL: OpenSSL rejected the key, or had no memory; there is nothing to clean up
  */
 enum status credential_shared_key_init(struct credential_shared_key *credential,
                                        const struct storage_account *account,
                                        struct error *err) MUST_CHECK;
 
-/* The key is wiped. One that is zeroed is fine. */
+/* Overwrites the key. A zeroed struct is fine. */
 void credential_shared_key_cleanup(struct credential_shared_key *credential);
 
-/* A SAS, appended to each URL. Borrows the account. */
+/* Appends the account's SAS to each URL. Borrows the account. */
 void credential_sas_init(struct credential_sas *credential, const struct storage_account *account);
 
 /*
- * Appends the string that is signed; a failure is remembered by `out`. Source: "Authorize with Shared Key".
- * Blob: the form of version 2015-02-21 and later (an empty Content-Length for none). Table: Date is x-ms-date's value.
+ * Appends the string to sign. A failure is remembered by `out`. Source: "Authorize with Shared
+ * Key". For blobs it has the form of version 2015-02-21 and later: an empty Content-Length for no
+ * body. For tables its Date is the value of x-ms-date.
  */
 void credential_shared_key_string_to_sign(const struct storage_account *account,
                                           const struct credential_request *request,

@@ -4,12 +4,14 @@
 #include <strings.h>
 
 #include "base/crypto.h"
+#include "base/http_message.h"
 #include "http/http_client.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
 
-#define X_MS "x-ms-" /* what the names of the service's own headers begin with */
+#define X_MS "x-ms-" /* the prefix of storage's own headers */
 
-static int is_blank(char c) {
+static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
@@ -25,14 +27,20 @@ static void append_trimmed(struct strbuf *out, const char *text) {
     strbuf_append(out, text, length);
 }
 
-/* Returns true if folding would change nothing. It does not look at quotes, and then says false. */
+/*
+ * Returns true if folding would not change the text. It ignores quotes, and may return false for a
+ * text with quotes that is folded.
+ */
 static bool is_folded(const char *text) {
     size_t length = strlen(text);
     return length == 0 || (!is_blank(text[0]) && !is_blank(text[length - 1]) &&
                            memchr(text, '\t', length) == NULL && strstr(text, "  ") == NULL);
 }
 
-/* White space at the ends goes, and inside becomes one space each, but for what is in quotes. */
+/*
+ * Appends a header value as storage signs it. White space at the ends is removed. White space
+ * inside is replaced by one space, except inside quotes.
+ */
 static void append_folded(struct strbuf *out, const char *text) {
     if (is_folded(text)) {
         strbuf_append_string(out, text);
@@ -69,28 +77,29 @@ static void append_lower(struct strbuf *out, const char *text) {
 static void append_header_line(struct strbuf *out, const struct http_headers *headers,
                                const char *name) {
     const char *value = http_headers_get(headers, name);
-    append_trimmed(out, value ? value : "");
+    append_trimmed(out, value != NULL ? value : "");
     strbuf_append_char(out, '\n');
 }
 
 /*
- * The service sorts names as its culture does, not by byte: an underscore comes before digits and letters
- * (Azure/azure-sdk-for-python issue 10277). It also passes over hyphens, which makes no difference to the headers that there
- * are: metadata names are C# identifiers.
+ * Returns the sort order of a character in a header name. The service sorts names by the rules of
+ * its culture, not by byte. An underscore comes before digits and letters (issue 10277 of
+ * Azure/azure-sdk-for-python). Hyphens are ignored. That makes no difference here, as metadata
+ * names are C# identifiers.
  */
-static int weight(char c) {
+static int sort_weight(char c) {
     return c == '_' ? 1 : tolower((unsigned char)c);
 }
 
 static int compare_header_names(const char *a, const char *b) {
-    while (*a && weight(*a) == weight(*b)) {
+    while (*a != '\0' && sort_weight(*a) == sort_weight(*b)) {
         a++;
         b++;
     }
-    return weight(*a) - weight(*b);
+    return sort_weight(*a) - sort_weight(*b);
 }
 
-/* Query names sort by byte ("ASCII order" of the lower-case names); so do values of one name. */
+/* Query parameters sort by byte: by lower-case name ("ASCII order"), then by value. */
 static int compare_parameters(const struct http_header *a, const struct http_header *b) {
     int order = strcasecmp(a->name, b->name);
     return order != 0 ? order : strcmp(a->value, b->value);
@@ -100,16 +109,20 @@ static int compare_headers(const struct http_header *a, const struct http_header
     return compare_header_names(a->name, b->name);
 }
 
-/* Headers, or a query's parameters, of which no request of ours has more. */
-struct sorted {
+/* Headers or query parameters in order. No request of ours has more of either. */
+struct sorted_items {
     const struct http_header *items[HTTP_CALL_MAX_HEADERS];
     size_t count;
 };
 
-/* Sorts the items whose names begin with `prefix`. They are few, and mostly in order already. */
-static enum status sort(const struct http_headers *from, const char *prefix,
-                        int (*compare)(const struct http_header *, const struct http_header *),
-                        struct sorted *out) {
+/*
+ * Sorts the items whose names begin with `prefix`, by insertion: they are few, and mostly in order.
+ * STATUS_TOO_LARGE: too many.
+ */
+static enum status sort_items(const struct http_headers *from, const char *prefix,
+                              int (*compare)(const struct http_header *,
+                                             const struct http_header *),
+                              struct sorted_items *out) {
     out->count = 0;
     for (size_t i = 0; i < from->count; i++) {
         const struct http_header *item = &from->items[i];
@@ -129,8 +142,8 @@ static enum status sort(const struct http_headers *from, const char *prefix,
 }
 
 static void append_canonicalized_headers(struct strbuf *out, const struct http_headers *headers) {
-    struct sorted list;
-    enum status status = sort(headers, X_MS, compare_headers, &list);
+    struct sorted_items list;
+    enum status status = sort_items(headers, X_MS, compare_headers, &list);
     if (status != STATUS_OK) {
         out->status = status;
         return;
@@ -144,8 +157,8 @@ static void append_canonicalized_headers(struct strbuf *out, const struct http_h
 }
 
 static void append_canonicalized_query(struct strbuf *out, const struct http_headers *query) {
-    struct sorted list;
-    enum status status = sort(query, "", compare_parameters, &list);
+    struct sorted_items list;
+    enum status status = sort_items(query, "", compare_parameters, &list);
     if (status != STATUS_OK) {
         out->status = status;
         return;
@@ -172,7 +185,7 @@ static void append_blob_string(const struct credential_request *request, struct 
     strbuf_append_char(out, '\n');
     append_header_line(out, headers, "Content-MD5");
     append_header_line(out, headers, "Content-Type");
-    strbuf_append_char(out, '\n'); /* Date: empty, as x-ms-date is set */
+    strbuf_append_char(out, '\n'); /* Date is empty because x-ms-date is set */
     append_header_line(out, headers, "If-Modified-Since");
     append_header_line(out, headers, "If-Match");
     append_header_line(out, headers, "If-None-Match");
@@ -203,14 +216,14 @@ void credential_shared_key_string_to_sign(const struct storage_account *account,
     const char *comp = http_headers_get(request->query, "comp");
     if (!request->is_table) {
         append_canonicalized_query(out, request->query);
-    } else if (comp) {
+    } else if (comp != NULL) {
         strbuf_appendf(out, "?comp=%s", comp);
     }
 }
 
 /*
- * Not every server folds what it gets before it checks the signature (Azurite does not). So what is sent is folded too: to HTTP it
- * is the same value (RFC 2616 section 2.2, LWS).
+ * Folds the headers that are sent, too. Azurite does not fold what it gets before it checks the
+ * signature. For HTTP the value stays the same (RFC 2616 section 2.2, LWS).
  */
 static enum status fold_headers(struct http_headers *headers) {
     struct strbuf folded;
@@ -225,15 +238,16 @@ static enum status fold_headers(struct http_headers *headers) {
         append_folded(&folded, item->value);
         status = strbuf_status(&folded);
         if (status == STATUS_OK) {
-            memcpy(item->value, folded.data, folded.length + 1); /* never longer */
+            memcpy(item->value, folded.data, folded.length + 1); /* folding never lengthens it */
         }
     }
     strbuf_cleanup(&folded);
     return status;
 }
 
-static enum status sign(struct credential_shared_key *credential, struct strbuf *text,
-                        struct credential_request *request) {
+/* Signs `text`, adds the signature to the request, and leaves the header's value in `text`. */
+static enum status add_signature(struct credential_shared_key *credential, struct strbuf *text,
+                                 struct credential_request *request) {
     unsigned char mac[SHA256_BYTES];
     enum status status = crypto_hmac_sign(&credential->hmac, text->data, text->length, mac);
     if (status != STATUS_OK) {
@@ -253,8 +267,8 @@ static enum status sign(struct credential_shared_key *credential, struct strbuf 
     return status;
 }
 
-static enum status authorize(struct credential *credential, struct credential_request *request,
-                             struct error *err) {
+static enum status shared_key_authorize(struct credential *credential,
+                                        struct credential_request *request, struct error *err) {
     struct credential_shared_key *self = (struct credential_shared_key *)credential;
     struct strbuf *text = &self->text;
     strbuf_clear(text);
@@ -264,16 +278,18 @@ static enum status authorize(struct credential *credential, struct credential_re
         status = fold_headers(request->headers);
     }
     if (status == STATUS_OK) {
-        status = sign(self, text, request);
+        status = add_signature(self, text, request);
     }
-    return status == STATUS_OK
-               ? STATUS_OK
-               : error_set(err, status, "signing the request: %s", status_text(status));
+    if (status != STATUS_OK) {
+        return error_set(err, status, "signing the request: %s", status_text(status));
+    }
+    return STATUS_OK;
 }
 
 enum status credential_shared_key_init(struct credential_shared_key *credential,
                                        const struct storage_account *account, struct error *err) {
-    *credential = (struct credential_shared_key){.base.authorize = authorize, .account = account};
+    *credential =
+        (struct credential_shared_key){.base.authorize = shared_key_authorize, .account = account};
     enum status status = crypto_hmac_init(&credential->hmac, account->key, account->key_length);
     if (status != STATUS_OK) {
         return error_set(err, status, "OpenSSL does not take the account's key");

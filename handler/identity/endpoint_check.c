@@ -7,13 +7,13 @@
 
 enum { HOST_BYTES = 256 };
 
-/* An address taken apart. What it lacks is "". */
-struct services {
+/* The parts of an address; "" if missing. */
+struct address_parts {
     char host[HOST_BYTES]; /* without port */
     const char *path;
 };
 
-static void take_apart(const char *address, struct services *out) {
+static void split_address(const char *address, struct address_parts *out) {
     const char *scheme_end = strstr(address, "://");
     const char *host = scheme_end == NULL ? address : scheme_end + 3;
     size_t length = host[0] == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
@@ -22,7 +22,7 @@ static void take_apart(const char *address, struct services *out) {
     out->path = host + strcspn(host, "/?#");
 }
 
-/* Whether one of the host's names between the first and the last is `label`. */
+/* Returns true if one of the host's labels between the first and the last is `label`. */
 static bool has_label(const char *host, const char *label) {
     char dotted[16];
     snprintf(dotted, sizeof dotted, ".%s.", label);
@@ -34,8 +34,11 @@ static bool begins_with_label(const char *host, const char *label) {
     return strncasecmp(host, label, length) == 0 && host[length] == '.';
 }
 
-/* Azure's own hosts: "ACCOUNT.blob.core.windows.net", in other clouds "...core.chinacloudapi.cn", or "....storage.azure.net". */
-static bool is_azures(const char *host) {
+/*
+ * Whether it is a host of Azure's own: "ACCOUNT.blob.core.windows.net", in other clouds
+ * "...core.chinacloudapi.cn", or "....storage.azure.net".
+ */
+static bool is_azure_host(const char *host) {
     return strcasestr(host, ".core.windows.") != NULL ||
            strcasestr(host, ".core.chinacloudapi.") != NULL ||
            strcasestr(host, ".core.usgovcloudapi.") != NULL ||
@@ -63,7 +66,7 @@ static const char *service_mistake(const char *host, bool wants_blobs) {
     if (!wants_blobs && has_label(host, "blob") && !has_label(host, "table")) {
         return "it is the address of blobs, not of tables";
     }
-    for (size_t i = 0; i < sizeof others / sizeof others[0] && is_azures(host); i++) {
+    for (size_t i = 0; i < sizeof others / sizeof others[0] && is_azure_host(host); i++) {
         if (has_label(host, others[i].label)) {
             return others[i].mistake;
         }
@@ -82,7 +85,7 @@ static const char *host_mistake(const char *host, bool wants_blobs) {
     if (strstr(host, "..") != NULL) {
         return "its host has two dots in a row";
     }
-    if (!is_azures(host)) {
+    if (!is_azure_host(host)) {
         return NULL;
     }
     if (begins_with_label(host, service)) {
@@ -98,14 +101,17 @@ static const char *host_mistake(const char *host, bool wants_blobs) {
     return is_secondary(host) ? "it is the account's secondary, which can only be read" : NULL;
 }
 
-/* Where an account's name is the path (on this machine, for Azurite), what follows that name; else the path. */
-static const char *path_mistake(const struct services *parts, bool wants_blobs) {
+/*
+ * Returns what is wrong with the path. On this machine, for Azurite, the first segment is the
+ * account's name. Otherwise there should be no path.
+ */
+static const char *path_mistake(const struct address_parts *parts, bool wants_blobs) {
     const char *rest = parts->path;
     if (is_this_machine(parts->host)) {
         rest += strspn(rest, "/");
         rest += strcspn(rest, "/?#");
     } else if (!has_label(parts->host, wants_blobs ? "blob" : "table")) {
-        return NULL; /* a custom domain, or a proxy: its paths are its own */
+        return NULL; /* a custom domain or a proxy may have any path */
     }
     rest += strspn(rest, "/");
     if (*rest == '\0' || *rest == '?' || *rest == '#') {
@@ -117,8 +123,8 @@ static const char *path_mistake(const struct services *parts, bool wants_blobs) 
 
 const char *endpoint_check_mistake(const char *address, const char *service) {
     bool wants_blobs = strcmp(service, "blob") == 0;
-    struct services parts = {.path = ""};
-    take_apart(address, &parts);
+    struct address_parts parts = {.path = ""};
+    split_address(address, &parts);
     if (strstr(parts.path, "sig=") != NULL) {
         return "a SAS follows in it; in a connection string it stands as SharedAccessSignature=...";
     }
@@ -130,7 +136,7 @@ const char *endpoint_check_mistake(const char *address, const char *service) {
 }
 
 void endpoint_check_show(const char *address, char out[ENDPOINT_SHOWN_BYTES]) {
-    size_t length = strcspn(address, "?#="); /* an address has no '=', but a secret beside it has */
+    size_t length = strcspn(address, "?#="); /* '=' is in no address, but in a secret beside it */
     if (memchr(address, '@', length) != NULL) {
         snprintf(out, ENDPOINT_SHOWN_BYTES, "an address with user info");
         return;
@@ -138,7 +144,7 @@ void endpoint_check_show(const char *address, char out[ENDPOINT_SHOWN_BYTES]) {
     snprintf(out, ENDPOINT_SHOWN_BYTES, "%.*s",
              (int)(length < ENDPOINT_SHOWN_BYTES ? length : ENDPOINT_SHOWN_BYTES - 1), address);
     for (char *c = out; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') { /* an address is ASCII */
+        if (*c < ' ' || *c > '~') { /* not ASCII, so not part of an address */
             *c = '?';
         }
     }

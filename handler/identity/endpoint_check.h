@@ -1,7 +1,7 @@
 /*
- * endpoint_check.h - mistakes that people make with the addresses of storage, recognised before the first request fails.
+ * endpoint_check.h - finds common mistakes in storage addresses before the first request fails.
  *
- * An address that is merely unknown is no mistake: accounts have custom domains, private links and proxies.
+ * An unknown address is no mistake: accounts have custom domains, private links and proxies.
  */
 #ifndef IDENTITY_ENDPOINT_CHECK_H
 #define IDENTITY_ENDPOINT_CHECK_H
@@ -9,12 +9,15 @@
 enum { ENDPOINT_SHOWN_BYTES = 160 };
 
 /*
- * What is wrong with `address` as the endpoint of `service` ("blob" or "table"); NULL: nothing that is known. Static, a sentence's
- * end: "it is the address of tables, not of blobs".
+ * Returns what is wrong with `address` as the endpoint of `service` ("blob" or "table"), or NULL.
+ * The text is static and continues a sentence: "it is the address of tables, not of blobs".
  */
 const char *endpoint_check_mistake(const char *address, const char *service);
 
-/* The part of an address that may be shown: up to its query, and nothing of one with user info. */
+/*
+ * Writes the part of an address that messages may show: everything before its query. Of an address
+ * with user info nothing is shown.
+ */
 void endpoint_check_show(const char *address, char out[ENDPOINT_SHOWN_BYTES]);
 
 #endif

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "base/strbuf.h"
 #include "base/thread.h"
+#include "http/platform.h"
 
 struct file_reading {
     struct event_loop *loop;
     pthread_t thread;
-    struct loop_task ended; /* posted by the thread, as the last it does */
+    struct loop_task ended; /* the thread posts it as its last act */
 
     /* The thread's, until it has ended. */
     struct strbuf text;
@@ -28,9 +30,10 @@ struct file_reading {
     char path[];
 };
 
-/* --- on the thread --- */
+/* ---- on the reading's thread ---- */
 
-static enum status append_all(int file, struct strbuf *out, struct error *err) {
+/* Appends the rest of a file. */
+static enum status append_file(int file, struct strbuf *out, struct error *err) {
     char block[4096];
     ssize_t count;
     enum status status = STATUS_OK;
@@ -56,8 +59,8 @@ static enum status append_all(int file, struct strbuf *out, struct error *err) {
 }
 
 static enum status read_file(const char *path, struct strbuf *out, struct error *err) {
-    int file =
-        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for the other end of a FIFO */
+    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat kind;
     enum status status;
     if (file < 0) {
@@ -65,7 +68,7 @@ static enum status read_file(const char *path, struct strbuf *out, struct error 
     } else if (fstat(file, &kind) != 0 || !S_ISREG(kind.st_mode)) {
         status = error_set(err, STATUS_UNAVAILABLE, "is not a file");
     } else {
-        status = append_all(file, out, err);
+        status = append_file(file, out, err);
     }
     if (file >= 0) {
         close(file);
@@ -82,7 +85,10 @@ static void reading_free(struct file_reading *reading) {
     free(reading);
 }
 
-/* It posts with the lock held: an owner that has not abandoned it yet keeps the loop alive until then. */
+/*
+ * Reads the file and posts the end. The post happens with the lock held: until an owner has
+ * abandoned the reading, for which it needs the lock, it keeps the loop alive.
+ */
 static void *reading_main(void *context) {
     struct file_reading *reading = context;
     reading->status = read_file(reading->path, &reading->text, &reading->err);
@@ -99,8 +105,9 @@ static void *reading_main(void *context) {
     return NULL;
 }
 
-/* --- on the loop's thread --- */
+/* ---- on the loop's thread ---- */
 
+/* Ends the start that waits. */
 static void end_wait(struct file_read *read, enum status status, struct strbuf *text,
                      const struct error *err) {
     read->is_waiting = false;
@@ -108,7 +115,10 @@ static void end_wait(struct file_read *read, enum status status, struct strbuf *
     read->done(read->context, status, status == STATUS_OK ? text : NULL, err);
 }
 
-/* Its thread has nothing left to do but to end. The owner may have abandoned it after the post. */
+/*
+ * The thread has posted the end and only returns, so joining it does not block. The owner may have
+ * abandoned the reading after the post.
+ */
 static void on_ended(void *context) {
     struct file_reading *reading = context;
     struct file_read *read = reading->owner;
@@ -122,7 +132,7 @@ static void on_ended(void *context) {
     reading_free(reading);
 }
 
-static void on_late(void *context) {
+static void on_timeout(void *context) {
     struct file_read *read = context;
     struct error err;
     error_set(&err, STATUS_UNAVAILABLE,
@@ -168,7 +178,7 @@ enum status file_read_start(struct file_read *read, const struct platform *platf
     read->is_waiting = true;
     read->done = done;
     read->context = context;
-    read->timer = (struct loop_timer){.fired = on_late, .context = read};
+    read->timer = (struct loop_timer){.fired = on_timeout, .context = read};
     event_loop_set_timer(platform->loop, &read->timer,
                          clock_now_ms(platform->clock) + options->timeout_ms);
     return STATUS_OK;

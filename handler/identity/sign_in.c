@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "http/loop_call.h"
+#include "http/platform.h"
 
 static bool is_set(const char *text) {
     return text != NULL && *text != '\0';
@@ -18,13 +19,13 @@ static bool has_workload(const struct sign_in_options *options) {
            is_set(options->workload_token_file_path);
 }
 
-/* The secret goes first. */
 static bool has_principal(const struct sign_in_options *options) {
     return is_set(options->principal_tenant_id) && is_set(options->principal_client_id) &&
            (is_set(options->principal_client_secret) ||
             is_set(options->principal_certificate_path));
 }
 
+/* A secret goes before a certificate. */
 static struct token_source *use_principal(struct sign_in *sign_in,
                                           const struct sign_in_options *options) {
     struct token_client client = {options->authority, options->principal_tenant_id,
@@ -118,9 +119,9 @@ static void use_tokens(struct sign_in *sign_in, const struct sign_in_options *op
     token_cache_init(&sign_in->cache, source, platform);
     sign_in->credential = &sign_in->cache.base;
     sign_in->has_cache = true;
-    sign_in->is_running = true;
-    sign_in->start = (struct loop_task){.run = start_cache, .context = sign_in};
-    event_loop_post(platform->loop, &sign_in->start);
+    sign_in->is_cache_running = true;
+    sign_in->start_task = (struct loop_task){.run = start_cache, .context = sign_in};
+    event_loop_post(platform->loop, &sign_in->start_task);
 }
 
 enum status sign_in_start(struct sign_in *sign_in, const struct storage_account *account,
@@ -146,7 +147,7 @@ enum status sign_in_start(struct sign_in *sign_in, const struct storage_account 
     return STATUS_OK;
 }
 
-/* A thread that waits for the cache to stop. */
+/* Of a thread that waits until the cache has stopped. */
 struct stop_wait {
     struct loop_call call;
     struct sign_in *sign_in;
@@ -163,10 +164,10 @@ static void begin_stop(void *context) {
 }
 
 void sign_in_stop(struct sign_in *sign_in) {
-    if (sign_in->is_running) {
+    if (sign_in->is_cache_running) {
         struct stop_wait wait = {.sign_in = sign_in};
         loop_call_run(&wait.call, sign_in->cache.platform->loop, begin_stop, &wait);
-        sign_in->is_running = false;
+        sign_in->is_cache_running = false;
     }
 }
 

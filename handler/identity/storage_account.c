@@ -17,9 +17,9 @@
 #define DEVELOPMENT_KEY \
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-/* --- addresses --- */
+/* ---- addresses ---- */
 
-/* The length of "http://" or "https://" at the start of `text`, or 0. */
+/* Returns the length of "http://" or "https://" at the start of `text`, or 0. */
 static size_t scheme_length(const char *text) {
     if (strncasecmp(text, "https://", 8) == 0) {
         return 8;
@@ -27,7 +27,10 @@ static size_t scheme_length(const char *text) {
     return strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
 }
 
-/* The length of the host at the start of `text`: a name or IPv4 address, or an IPv6 address in brackets; 0: neither. */
+/*
+ * Returns the length of the host at the start of `text`: a name, an IPv4 address, or an IPv6
+ * address in brackets. 0: there is none.
+ */
 static size_t host_length(const char *text) {
     if (text[0] != '[') {
         return strspn(text, ALPHANUMERICS "-._");
@@ -36,7 +39,7 @@ static size_t host_length(const char *text) {
     return inside > 0 && text[1 + inside] == ']' ? inside + 2 : 0;
 }
 
-static bool port_is_valid(const char *digits, size_t length) {
+static bool is_port(const char *digits, size_t length) {
     if (length == 0 || length > 5) {
         return false;
     }
@@ -44,8 +47,8 @@ static bool port_is_valid(const char *digits, size_t length) {
     return port >= 1 && port <= 65535;
 }
 
-/* What is wrong with the address; NULL: nothing. */
-static const char *address_fault(const char *text) {
+/* Returns what is wrong with an address, or NULL. */
+static const char *address_mistake(const char *text) {
     size_t scheme = scheme_length(text);
     if (scheme == 0) {
         return "it does not begin with http:// or https://";
@@ -57,7 +60,7 @@ static const char *address_fault(const char *text) {
     const char *rest = text + scheme + host;
     if (*rest == ':') {
         size_t digits = strspn(rest + 1, "0123456789");
-        if (!port_is_valid(rest + 1, digits)) {
+        if (!is_port(rest + 1, digits)) {
             return "its port is not a number from 1 to 65535";
         }
         rest += 1 + digits;
@@ -74,10 +77,10 @@ static const char *address_fault(const char *text) {
 
 enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_BYTES],
                                    struct error *err) {
-    const char *fault = address_fault(text);
-    if (fault) {
+    const char *mistake = address_mistake(text);
+    if (mistake != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "not an address of the form https://host[:port][/path]: %s", fault);
+                         "not an address of the form https://host[:port][/path]: %s", mistake);
     }
     size_t length = strlen(text);
     while (text[length - 1] == '/') {
@@ -92,7 +95,7 @@ bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_END
     static const char blob[] = ".blob.";
     const char *host = blob_endpoint + scheme_length(blob_endpoint);
     const char *found = strcasestr(host, blob);
-    if (!found || found >= host + host_length(host)) {
+    if (found == NULL || found >= host + host_length(host)) {
         return false;
     }
     char tables[STORAGE_ENDPOINT_BYTES];
@@ -105,7 +108,7 @@ bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_END
     return true;
 }
 
-/* 127.0.0.0/8 in its usual form; others (127.1) are names as far as we know. */
+/* Whether a host is in 127.0.0.0/8. Only the usual form counts; "127.1" may be a name. */
 static bool is_loopback_ipv4(const char *host, size_t length) {
     char text[INET_ADDRSTRLEN];
     struct in_addr address;
@@ -130,15 +133,15 @@ bool storage_endpoint_is_private(const char *url) {
     if (scheme == strlen("https://")) {
         return true;
     }
-    if (scheme == 0 ||
-        (*rest != '\0' && *rest != '/' && *rest != '?')) { /* localhost:x@elsewhere */
+    bool is_whole_host = *rest == '\0' || *rest == '/' || *rest == '?';
+    if (scheme == 0 || !is_whole_host) { /* such as localhost:x@elsewhere */
         return false;
     }
     return is_host(host, length, "localhost") || is_host(host, length, "[::1]") ||
            is_loopback_ipv4(host, length);
 }
 
-/* --- connection strings --- */
+/* ---- connection strings ---- */
 
 enum setting {
     ACCOUNT_NAME,
@@ -165,7 +168,7 @@ static const char *const setting_names[SETTING_COUNT] = {
     [DEVELOPMENT_STORAGE_PROXY_URI] = "DevelopmentStorageProxyUri",
 };
 
-/* The values of one connection string; they point into a copy of it. NULL: not there. */
+/* The values of one connection string. They point into a copy of it. NULL: missing. */
 struct settings {
     const char *values[SETTING_COUNT];
 };
@@ -173,26 +176,32 @@ struct settings {
 static char *trim(char *text) {
     text += strspn(text, WHITE_SPACE);
     size_t length = strlen(text);
-    while (length > 0 && strchr(WHITE_SPACE, text[length - 1])) {
+    while (length > 0 && strchr(WHITE_SPACE, text[length - 1]) != NULL) {
         length--;
     }
     text[length] = '\0';
     return text;
 }
 
-/* What is wrong with a part's value, whatever its name; NULL: nothing. */
+/* Returns what is wrong with a value, whatever its name, or NULL. */
 static const char *value_mistake(const char *value) {
-    return !*value                           ? "is empty"
-           : *value == '"' || *value == '\'' ? "stands in quotes; leave them out"
-           : strncasecmp(value, "@Microsoft.", 11) == 0
-               ? "is a reference to Azure's Key Vault or App Configuration, "
-                 "which is resolved only as a setting's whole value"
-               : NULL;
+    if (*value == '\0') {
+        return "is empty";
+    }
+    if (*value == '"' || *value == '\'') {
+        return "stands in quotes; leave them out";
+    }
+    if (strncasecmp(value, "@Microsoft.", 11) == 0) {
+        return "is a reference to Azure's Key Vault or App Configuration, "
+               "which is resolved only as a setting's whole value";
+    }
+    return NULL;
 }
 
+/* Reads one "Name=Value". Unknown names are ignored. */
 static enum status read_part(char *part, struct settings *settings, struct error *err) {
     char *equals = strchr(part, '=');
-    if (!equals) {
+    if (equals == NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "a part of the connection string is not of the form Name=Value");
     }
@@ -202,11 +211,11 @@ static enum status read_part(char *part, struct settings *settings, struct error
         if (strcasecmp(name, setting_names[i]) != 0) {
             continue;
         }
-        if (settings->values[i]) {
+        if (settings->values[i] != NULL) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "%s is there twice", setting_names[i]);
         }
         const char *mistake = value_mistake(value);
-        if (mistake) {
+        if (mistake != NULL) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "%s %s", setting_names[i], mistake);
         }
         settings->values[i] = value;
@@ -214,13 +223,13 @@ static enum status read_part(char *part, struct settings *settings, struct error
     return STATUS_OK;
 }
 
-/* Cuts `text` into its parts. */
+/* Splits `text` into its parts, in place. */
 static enum status read_settings(char *text, struct settings *settings, struct error *err) {
     *settings = (struct settings){{NULL}};
     char *rest = text, *part;
     while ((part = strsep(&rest, ";")) != NULL) {
         part = trim(part);
-        enum status status = *part ? read_part(part, settings, err) : STATUS_OK;
+        enum status status = *part != '\0' ? read_part(part, settings, err) : STATUS_OK;
         if (status != STATUS_OK) {
             return status;
         }
@@ -229,10 +238,10 @@ static enum status read_settings(char *text, struct settings *settings, struct e
 }
 
 static enum status set_name(struct storage_account *account, const char *name, struct error *err) {
-    if (!name) {
+    if (name == NULL) {
         return STATUS_OK;
     }
-    if (strchr(name, '.')) {
+    if (strchr(name, '.') != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "AccountName looks like a host; the account's name is what stands before "
                          "the first dot");
@@ -258,31 +267,35 @@ static enum status set_key(struct storage_account *account, const char *text, st
     if (status == STATUS_NO_MEMORY) {
         return error_set(err, status, "no memory for the account key");
     }
-    return status == STATUS_OK
-               ? STATUS_OK
-               : error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey is not a key in base64");
+    if (status != STATUS_OK) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey is not a key in base64");
+    }
+    return STATUS_OK;
 }
 
 /*
- * What is wrong with a SAS, beyond its form; NULL: nothing that is known. Storage would refuse it with nothing but 403. In a query a
- * '+' is a space, so that a base64 signature must not hold one as it is.
+ * Returns a known mistake in a SAS, or NULL. Storage would only answer 403. A base64 signature may
+ * contain '+', which must be encoded, because in a query it is a space.
  */
 static const char *sas_mistake(const char *sas) {
     const char *signature = strstr(sas, "sig=");
-    size_t length = signature ? strcspn(signature, "&") : 0;
+    size_t length = signature != NULL ? strcspn(signature, "&") : 0;
     if (scheme_length(sas) > 0) {
         return "is a whole address; only what follows its '?' belongs here";
     }
-    if (strstr(sas, "&amp")) {
+    if (strstr(sas, "&amp") != NULL) {
         return "has \"&amp;\" where \"&\" must be";
     }
-    if (signature && memchr(signature, '+', length)) {
+    if (signature == NULL) {
+        return NULL;
+    }
+    if (memchr(signature, '+', length) != NULL) {
         return "has a raw '+' in its sig; write it as %2B, as Azure has given it";
     }
-    if (signature && memchr(signature, ' ', length)) {
+    if (memchr(signature, ' ', length) != NULL) {
         return "has a space in its sig, where a '+' was; write it as %2B, as Azure has given it";
     }
-    if (signature && memmem(signature, length, "%25", 3)) {
+    if (memmem(signature, length, "%25", 3) != NULL) {
         return "has its sig percent-encoded twice (%25)";
     }
     return NULL;
@@ -293,14 +306,15 @@ static enum status set_sas(struct storage_account *account, const char *text, st
         text++;
     }
     const char *mistake = value_mistake(text);
-    if (!mistake) {
+    if (mistake == NULL) {
         mistake = sas_mistake(text);
     }
-    if (mistake) {
+    if (mistake != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "SharedAccessSignature %s", mistake);
     }
-    bool is_signed = strncmp(text, "sig=", 4) == 0 || strstr(text, "&sig=");
-    if (!is_signed || strlen(text) >= sizeof account->sas || strpbrk(text, WHITE_SPACE "#?")) {
+    bool is_signed = strncmp(text, "sig=", 4) == 0 || strstr(text, "&sig=") != NULL;
+    if (!is_signed || strlen(text) >= sizeof account->sas ||
+        strpbrk(text, WHITE_SPACE "#?") != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "SharedAccessSignature is not a SAS of the form sv=...&sig=...");
     }
@@ -312,24 +326,24 @@ static enum status set_sign_in(struct storage_account *account, const struct set
                                struct error *err) {
     const char *key = settings->values[ACCOUNT_KEY],
                *sas = settings->values[SHARED_ACCESS_SIGNATURE];
-    if (key && sas) {
+    if (key != NULL && sas != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "AccountKey and SharedAccessSignature exclude each other");
     }
-    if (sas) {
+    if (sas != NULL) {
         return set_sas(account, sas, err);
     }
-    if (!key) {
+    if (key == NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "AccountKey or SharedAccessSignature is missing");
     }
-    if (!settings->values[ACCOUNT_NAME]) {
+    if (settings->values[ACCOUNT_NAME] == NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName is missing");
     }
     return set_key(account, key, err);
 }
 
-/* The endpoint that is given, or the one that the account's name makes; "" if there is neither. */
+/* Writes the given endpoint, or makes it from the account's name; "" if there is neither. */
 static enum status set_endpoint(const struct settings *settings, enum setting setting,
                                 const char *service, char out[STORAGE_ENDPOINT_BYTES],
                                 struct error *err) {
@@ -337,17 +351,17 @@ static enum status set_endpoint(const struct settings *settings, enum setting se
                *suffix = settings->values[ENDPOINT_SUFFIX];
     const char *given = settings->values[setting], *name = settings->values[ACCOUNT_NAME];
     char made[STORAGE_ENDPOINT_BYTES];
-    if (!given && !name) {
+    if (given == NULL && name == NULL) {
         return STATUS_OK;
     }
-    if (!given) {
-        snprintf(made, sizeof made, "%s://%s.%s.%s", protocol ? protocol : "https", name, service,
-                 suffix ? suffix : "core.windows.net");
+    if (given == NULL) {
+        snprintf(made, sizeof made, "%s://%s.%s.%s", protocol != NULL ? protocol : "https", name,
+                 service, suffix != NULL ? suffix : "core.windows.net");
         given = made;
     }
     const char *mistake = endpoint_check_mistake(given, service);
-    enum status status = mistake ? error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake)
-                                 : storage_endpoint_parse(given, out, err);
+    enum status status = mistake != NULL ? error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake)
+                                         : storage_endpoint_parse(given, out, err);
     if (status != STATUS_OK) {
         char shown[ENDPOINT_SHOWN_BYTES];
         endpoint_check_show(given, shown);
@@ -360,11 +374,12 @@ static enum status set_endpoint(const struct settings *settings, enum setting se
     return status;
 }
 
-/* In the clear a SAS could be read and an answer changed on the way. */
-static enum status refuse_open_endpoints(const struct storage_account *account, struct error *err) {
+/* Rejects http to other machines. A SAS could be read, and answers changed, on the way. */
+static enum status check_endpoints_private(const struct storage_account *account,
+                                           struct error *err) {
     const char *endpoints[] = {account->blob_endpoint, account->table_endpoint};
     for (size_t i = 0; i < 2; i++) {
-        if (*endpoints[i] && !storage_endpoint_is_private(endpoints[i])) {
+        if (*endpoints[i] != '\0' && !storage_endpoint_is_private(endpoints[i])) {
             return error_set(err, STATUS_INVALID_ARGUMENT,
                              "it would sign in to %.*s over http; http is for localhost, "
                              "127.0.0.0/8 and [::1] alone",
@@ -383,28 +398,31 @@ static enum status set_endpoints(struct storage_account *account, const struct s
     if (status != STATUS_OK) {
         return status;
     }
-    if (!account->blob_endpoint[0]) {
+    if (account->blob_endpoint[0] == '\0') {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName or BlobEndpoint is missing");
     }
-    if (!account->table_endpoint[0]) {
+    if (account->table_endpoint[0] == '\0') {
         storage_endpoint_for_tables(account->blob_endpoint, account->table_endpoint);
     }
-    if (!settings->values[TABLE_ENDPOINT] &&
+    if (settings->values[TABLE_ENDPOINT] == NULL &&
         !storage_endpoint_is_private(account->table_endpoint)) {
-        account->table_endpoint[0] =
-            '\0'; /* made from a name, perhaps for nobody: who wants tables must say where */
+        /* It was only derived. Programs without tables need no error; others must configure it. */
+        account->table_endpoint[0] = '\0';
     }
-    return refuse_open_endpoints(account, err);
+    return check_endpoints_private(account, err);
 }
 
-/* No address in Azure passes for both services: it has one of them in its name. */
+/*
+ * Returns what is wrong with the emulator's host, or NULL. It must do for both services. No host of
+ * Azure's does, because each has its service in its name.
+ */
 static const char *proxy_mistake(const char *origin, const struct storage_account *account) {
     const char *const tried[][2] = {{origin, "blob"},
                                     {origin, "table"},
                                     {account->blob_endpoint, "blob"},
                                     {account->table_endpoint, "table"}};
     const char *mistake = NULL;
-    for (size_t i = 0; i < sizeof tried / sizeof tried[0] && !mistake; i++) {
+    for (size_t i = 0; i < sizeof tried / sizeof tried[0] && mistake == NULL; i++) {
         mistake = endpoint_check_mistake(tried[i][0], tried[i][1]);
     }
     return mistake;
@@ -418,12 +436,12 @@ static enum status set_development(struct storage_account *account, const struct
     if (strcasecmp(wanted, "true") != 0) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "UseDevelopmentStorage can only be true");
     }
-    enum status status = proxy ? storage_endpoint_parse(proxy, address, err) : STATUS_OK;
+    enum status status = proxy != NULL ? storage_endpoint_parse(proxy, address, err) : STATUS_OK;
     if (status != STATUS_OK) {
         error_wrap(err, "DevelopmentStorageProxyUri");
         return status;
     }
-    /* The proxy's own port and path do not count: Azurite's ports are part of the convention. */
+    /* The proxy's port and path are ignored: by convention the ports are Azurite's. */
     size_t scheme = scheme_length(address);
     int host = (int)(scheme + host_length(address + scheme));
     if ((size_t)host + sizeof ":10000/" DEVELOPMENT_NAME > STORAGE_ENDPOINT_BYTES) {
@@ -436,17 +454,17 @@ static enum status set_development(struct storage_account *account, const struct
              DEVELOPMENT_NAME);
     address[host] = '\0';
     const char *mistake = proxy_mistake(address, account);
-    if (mistake) {
+    if (mistake != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "DevelopmentStorageProxyUri: %s", mistake);
     }
     memcpy(account->name, DEVELOPMENT_NAME, sizeof DEVELOPMENT_NAME);
-    status = refuse_open_endpoints(account, err);
+    status = check_endpoints_private(account, err);
     return status == STATUS_OK ? set_key(account, DEVELOPMENT_KEY, err) : status;
 }
 
 static enum status set_account(struct storage_account *account, const struct settings *settings,
                                struct error *err) {
-    if (settings->values[USE_DEVELOPMENT_STORAGE]) {
+    if (settings->values[USE_DEVELOPMENT_STORAGE] != NULL) {
         return set_development(account, settings, err);
     }
     enum status status = set_sign_in(account, settings, err);
@@ -456,14 +474,14 @@ static enum status set_account(struct storage_account *account, const struct set
     return status == STATUS_OK ? set_endpoints(account, settings, err) : status;
 }
 
-/* As the portal shows it: 64 bytes in base64. */
+/* Whether a text is an account key as the portal shows it: 64 bytes in base64. */
 static bool is_key(const char *text) {
     size_t length = strspn(text, ALPHANUMERICS "+/");
     return length == 86 && strncmp(text + length, "==", 2) == 0 &&
            text[length + 2 + strspn(text + length + 2, WHITE_SPACE)] == '\0';
 }
 
-/* What other than a connection string it is; NULL: nothing that is known. */
+/* Returns what a text is instead of a connection string, or NULL. */
 static const char *string_mistake(const char *text) {
     bool is_signed = strstr(text, "sig=") != NULL, has_parts = strchr(text, ';') != NULL;
     if (*text == '"' || *text == '\'') {
@@ -479,11 +497,10 @@ static const char *string_mistake(const char *text) {
         return is_signed
                    ? "it is a SAS URL, not a connection string; write "
                      "BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... "
-                     "with what follows "
-                     "the URL's '?'"
+                     "with what follows the URL's '?'"
                    : "it is an address, not a connection string";
     }
-    if (is_signed && !has_parts && !strcasestr(text, "SharedAccessSignature=")) {
+    if (is_signed && !has_parts && strcasestr(text, "SharedAccessSignature=") == NULL) {
         return "it is a SAS alone; write "
                "BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... "
                "with it";
@@ -495,11 +512,11 @@ enum status storage_account_parse(const char *connection_string, struct storage_
                                   struct error *err) {
     const char *mistake =
         string_mistake(connection_string + strspn(connection_string, WHITE_SPACE));
-    if (mistake) {
+    if (mistake != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake);
     }
     char *copy = strdup(connection_string);
-    if (!copy) {
+    if (copy == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the connection string");
     }
     size_t length = strlen(copy);

@@ -19,8 +19,8 @@ void token_cleanup(struct token *token) {
     token_init(token);
 }
 
-/* NULL: it is one. */
-static const char *token_fault(const char *text) {
+/* Returns what is wrong with a token, or NULL. */
+static const char *token_mistake(const char *text) {
     if (text == NULL || *text == '\0') {
         return "holds no token";
     }
@@ -36,12 +36,12 @@ static const char *token_fault(const char *text) {
     return NULL;
 }
 
-/* Fills `out`, of a token that lasts `lifetime_s` seconds from `at`. */
-static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in_s,
-                        const struct token_moment *at, struct token *out, struct error *err) {
-    const char *fault = token_fault(text);
-    if (fault != NULL) {
-        return error_set(err, STATUS_MALFORMED, "the answer %s", fault);
+/* Fills `out` with a token that lasts `lifetime_s` from `at`. `refresh_in_s` is 0 if not given. */
+static enum status fill_token(const char *text, int64_t lifetime_s, int64_t refresh_in_s,
+                              const struct token_moment *at, struct token *out, struct error *err) {
+    const char *mistake = token_mistake(text);
+    if (mistake != NULL) {
+        return error_set(err, STATUS_MALFORMED, "the answer %s", mistake);
     }
     struct token token;
     token_init(&token);
@@ -53,15 +53,15 @@ static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in
     int64_t lifetime_ms = lifetime_s * 1000;
     int64_t ahead_ms =
         lifetime_ms / 2 < TOKEN_REFRESH_AHEAD_MS ? lifetime_ms / 2 : TOKEN_REFRESH_AHEAD_MS;
-    bool is_told = refresh_in_s > 0 && refresh_in_s < lifetime_s;
+    bool is_given = refresh_in_s > 0 && refresh_in_s < lifetime_s;
     token.expires_ms = at->now_ms + lifetime_ms;
-    token.refresh_ms = is_told ? at->now_ms + refresh_in_s * 1000 : token.expires_ms - ahead_ms;
+    token.refresh_ms = is_given ? at->now_ms + refresh_in_s * 1000 : token.expires_ms - ahead_ms;
     token_cleanup(out);
     *out = token;
     return STATUS_OK;
 }
 
-/* Strings of a tree that held a token are wiped with it. */
+/* Parses an answer that may hold a token. The caller must free it with json_delete_wiped. */
 static enum status parse_object(const struct strbuf *body, cJSON **out, struct error *err) {
     cJSON *root = NULL;
     struct error detail;
@@ -69,7 +69,7 @@ static enum status parse_object(const struct strbuf *body, cJSON **out, struct e
     if (status == STATUS_NO_MEMORY) {
         return error_set(err, status, "no memory to read the answer");
     }
-    if (status != STATUS_OK) { /* the detail might show what is in it */
+    if (status != STATUS_OK) { /* `detail` is not shown, as it may quote the answer */
         return error_set(err, STATUS_MALFORMED, "the answer is not JSON");
     }
     if (!cJSON_IsObject(root)) {
@@ -80,7 +80,7 @@ static enum status parse_object(const struct strbuf *body, cJSON **out, struct e
     return STATUS_OK;
 }
 
-/* The moment that the member `key` names, as a number or as a text. */
+/* Reads the date in the member `key`, a number or a text. */
 static bool read_date(const cJSON *root, const char *key, bool is_local, int64_t *out_s) {
     const char *text = json_string(root, key);
     return text != NULL ? token_date_read(text, is_local, out_s) : json_int64(root, key, out_s);
@@ -90,7 +90,7 @@ static bool is_lifetime(int64_t lifetime_s) {
     return lifetime_s > 0 && lifetime_s <= TOKEN_MAX_LIFETIME_S;
 }
 
-/* What is left from `at` until a date; 0 where that is no lifetime of a token. */
+/* Returns the seconds from `at` until a date, or 0 if a token cannot last that long. */
 static int64_t seconds_until(int64_t date_s, const struct token_moment *at) {
     bool is_near = date_s >= 0 && date_s < INT64_MAX / 1000;
     int64_t left_s = is_near ? (date_s * 1000 - at->wall_ms) / 1000 : 0;
@@ -98,8 +98,9 @@ static int64_t seconds_until(int64_t date_s, const struct token_moment *at) {
 }
 
 /*
- * Of both the earlier end: IMDS keeps tokens, and counts expires_in from when one was issued, not from its answer. What
- * cannot be is passed over: clocks are apart, or a form is new. The token itself may be as good as any.
+ * Returns the shorter of the two lifetimes that an answer gives. IMDS caches tokens, and counts
+ * expires_in from the time of issue, not from its answer. Impossible values are ignored. They come
+ * from clocks that differ, or from an unknown form of date, and the token itself may be good.
  */
 static int64_t read_lifetime(const cJSON *root, const struct token_moment *at) {
     int64_t in_s, date_s;
@@ -120,8 +121,8 @@ static enum status read_object(const cJSON *root, const struct token_moment *at,
                          "the answer holds a token of another type than Bearer");
     }
     json_int64(root, "refresh_in", &refresh_in_s);
-    return fill(json_string(root, "access_token"), read_lifetime(root, at), refresh_in_s, at, out,
-                err);
+    return fill_token(json_string(root, "access_token"), read_lifetime(root, at), refresh_in_s, at,
+                      out, err);
 }
 
 enum status token_answer_read(const struct strbuf *body, const struct token_moment *at,
@@ -144,8 +145,8 @@ static enum status read_cli_object(const cJSON *root, const struct token_moment 
     if (lifetime_s == 0 && read_date(root, "expiresOn", true, &date_s)) {
         lifetime_s = seconds_until(date_s, at);
     }
-    return fill(json_string(root, "accessToken"),
-                lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S, 0, at, out, err);
+    return fill_token(json_string(root, "accessToken"),
+                      lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S, 0, at, out, err);
 }
 
 enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at,

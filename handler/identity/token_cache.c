@@ -1,13 +1,15 @@
 #include "identity/token_cache.h"
 
-#include "base/crypto.h"
+#include "base/http_message.h"
 #include "base/log.h"
+#include "http/platform.h"
 #include "http/retry_policy.h"
 #include "http/wiped_memory.h"
+#include "identity/storage_account.h"
+#include "identity/token_source.h"
 
 enum {
-    MIN_INTERVAL_MS = 1000, /* between two fetches, however short a token lasts */
-    NEVER_REFUSED = -TOKEN_REFUSAL_MS,
+    MIN_INTERVAL_MS = 1000, /* between two fetches, however short the tokens' lifetimes */
 };
 
 static const struct retry_policy policy = {TOKEN_FIRST_BACKOFF_MS, TOKEN_MAX_BACKOFF_MS};
@@ -21,20 +23,21 @@ static bool is_usable(const struct token_cache *cache, int64_t now_ms) {
 }
 
 /*
- * Sets the timer to when the next fetch is due: at the token's refresh time, which is before its
- * end, or at once where there is none, but never before next_ms. A fetch that is under way sets it
- * at its end.
+ * Sets the timer to when the next fetch is due. That is the token's refresh time, which is before
+ * its end, or now if there is no token (its refresh time is 0 then), but never earlier than
+ * next_ms. While a fetch is under way nothing is set; its end calls this again.
  */
-static void schedule(struct token_cache *cache) {
+static void schedule_fetch(struct token_cache *cache) {
     if (!cache->is_fetching && !cache->is_stopped) {
         event_loop_set_timer(cache->platform->loop, &cache->timer,
                              clock_max_ms(cache->token.refresh_ms, cache->next_ms));
     }
 }
 
-/* --- what comes of a fetch --- */
+/* ---- fetching ---- */
 
-static void take(struct token_cache *cache, struct token *token, int64_t now_ms) {
+/* Replaces the token by a new one. */
+static void store_token(struct token_cache *cache, struct token *token, int64_t now_ms) {
     if (cache->failures > 0) {
         log_event(LOG_INFORMATION, "Signed in to storage again with %s", cache->source->name);
     }
@@ -50,12 +53,13 @@ static void take(struct token_cache *cache, struct token *token, int64_t now_ms)
               (long long)(cache->token.refresh_ms - now_ms) / 1000);
 }
 
-static void give_up(struct token_cache *cache, const struct error *reason, int64_t now_ms) {
+/* Notes and logs why a fetch failed, and how long the next one waits. */
+static void note_failure(struct token_cache *cache, const struct error *reason, int64_t now_ms) {
     int asked_ms =
         reason->retry_after_ms < TOKEN_MAX_WAIT_MS ? reason->retry_after_ms : TOKEN_MAX_WAIT_MS;
     cache->failures++;
     cache->reason = *reason;
-    if (reason->status == STATUS_NOT_FOUND) { /* the last resort is not there either */
+    if (reason->status == STATUS_NOT_FOUND) { /* there is no way to sign in at all */
         cache->reason.status = STATUS_UNAUTHORIZED;
     }
     int64_t wait_ms =
@@ -76,14 +80,15 @@ static void end_fetch(struct token_cache *cache, enum status status) {
     cache->is_fetching = false;
     if (cache->is_stopped) {
         cache->stopped(cache->stopped_context);
-    } else if (status != STATUS_CANCELLED) { /* else there is no network any more */
-        schedule(cache);
+    } else if (status != STATUS_CANCELLED) { /* after a cancel the network is being freed */
+        schedule_fetch(cache);
     }
 }
 
-static void on_failure(struct token_cache *cache, enum status status, const struct error *err) {
+static void on_fetch_failed(struct token_cache *cache, enum status status,
+                            const struct error *err) {
     if (status != STATUS_CANCELLED && !cache->is_stopped) {
-        give_up(cache, err, cache_now_ms(cache));
+        note_failure(cache, err, cache_now_ms(cache));
     }
     end_fetch(cache, status);
 }
@@ -92,10 +97,10 @@ static void on_fetched(void *context, enum status status, struct token *token,
                        const struct error *err) {
     struct token_cache *cache = context;
     if (status != STATUS_OK) {
-        on_failure(cache, status, err);
+        on_fetch_failed(cache, status, err);
         return;
     }
-    take(cache, token, cache_now_ms(cache));
+    store_token(cache, token, cache_now_ms(cache));
     end_fetch(cache, STATUS_OK);
 }
 
@@ -106,93 +111,98 @@ static void on_due(void *context) {
     enum status status =
         token_source_start(cache->source, cache->platform, on_fetched, cache, &err);
     if (status != STATUS_OK) {
-        on_failure(cache, status, &err);
+        on_fetch_failed(cache, status, &err);
     }
 }
 
-/* --- the credential --- */
+/* ---- the credential ---- */
 
-static enum status refuse(const struct token_cache *cache, struct error *err) {
+/* Reports that there is no usable token. */
+static enum status set_no_token(const struct token_cache *cache, struct error *err) {
     bool is_final = cache->reason.status == STATUS_UNAUTHORIZED;
     return error_set(err, is_final ? STATUS_UNAUTHORIZED : STATUS_UNAVAILABLE,
                      "no token to sign in with%s%s",
                      cache->reason.status == STATUS_OK ? " yet" : ": ", cache->reason.message);
 }
 
-static enum status authorize(struct credential *credential, struct credential_request *request,
-                             struct error *err) {
+static enum status token_authorize(struct credential *credential,
+                                   struct credential_request *request, struct error *err) {
     struct token_cache *cache = (struct token_cache *)credential;
     if (!storage_endpoint_is_private(request->url->data)) {
         return error_set(err, STATUS_INTERNAL, "a token may not be sent over http");
     }
     if (!is_usable(cache, cache_now_ms(cache))) {
-        return refuse(cache, err);
+        return set_no_token(cache, err);
     }
     http_headers_addf(request->headers, "Authorization", "Bearer %s", cache->token.text.data);
-    request->generation = cache->generation;
+    request->token_generation = cache->generation;
     if (request->headers->status != STATUS_OK) {
         return error_set(err, request->headers->status, "no memory for the token");
     }
     return STATUS_OK;
 }
 
-/* True: the token is forgotten, and there will be another. */
-static bool forget(struct token_cache *cache, int64_t now_ms) {
-    if (now_ms - cache->refused_ms < TOKEN_REFUSAL_MS) {
+/*
+ * Drops a rejected token, and has another fetched at once, unless fetches are failing. Returns
+ * false, and does nothing, if a token was dropped a short time ago.
+ */
+static bool drop_token(struct token_cache *cache, int64_t now_ms) {
+    if (now_ms - cache->rejected_ms < TOKEN_REJECTION_MS) {
         return false;
     }
     token_cleanup(&cache->token);
-    cache->refused_ms = now_ms;
+    cache->rejected_ms = now_ms;
     cache->next_ms = cache->failures == 0 ? now_ms : cache->next_ms;
-    schedule(cache);
+    schedule_fetch(cache);
     return true;
 }
 
 /*
- * Nobody waits for the next token: what is done again without being told to, as a renewal is, will
- * carry it.
+ * Has another token fetched, and keeps the forbidden one meanwhile. No request waits for the new
+ * token. It helps those that are sent later, such as the next renewal of a lease.
  */
 static void refresh_early(struct token_cache *cache, int64_t now_ms) {
-    if (now_ms - cache->believed_ms >= TOKEN_REFUSAL_MS && cache->token.refresh_ms > now_ms) {
-        cache->believed_ms = now_ms;
+    if (now_ms - cache->forbidden_ms >= TOKEN_REJECTION_MS && cache->token.refresh_ms > now_ms) {
+        cache->forbidden_ms = now_ms;
         cache->token.refresh_ms = now_ms;
-        schedule(cache);
+        schedule_fetch(cache);
     }
 }
 
-static bool refused(struct credential *credential, unsigned generation, bool is_believed) {
+static bool on_token_rejected(struct credential *credential, unsigned token_generation,
+                              bool is_authenticated) {
     struct token_cache *cache = (struct token_cache *)credential;
-    if (generation != cache->generation ||
-        cache->token.text.length == 0) { /* a newer one is there or on its way */
-        return true;
+    if (token_generation != cache->generation || cache->token.text.length == 0) {
+        return true; /* a newer token is there or being fetched */
     }
-    if (is_believed) {
+    if (is_authenticated) {
         refresh_early(cache, cache_now_ms(cache));
         return false;
     }
-    return forget(cache, cache_now_ms(cache));
+    return drop_token(cache, cache_now_ms(cache));
 }
 
-/* --- life cycle --- */
+/* ---- life cycle ---- */
 
 void token_cache_init(struct token_cache *cache, struct token_source *source,
                       const struct platform *platform) {
     int64_t now_ms = clock_now_ms(platform->clock);
     wiped_memory_expect_secrets();
     *cache = (struct token_cache){
-        .base = {.authorize = authorize, .refused = refused},
+        .base = {.authorize = token_authorize, .on_rejected = on_token_rejected},
         .source = source,
         .platform = platform,
         .timer = {.fired = on_due, .context = cache},
         .next_ms = now_ms,
-        .refused_ms = now_ms + NEVER_REFUSED,
-        .believed_ms = now_ms + NEVER_REFUSED,
+        /* Long enough ago for the first rejection to count. */
+        .rejected_ms = now_ms - TOKEN_REJECTION_MS,
+        .forbidden_ms = now_ms - TOKEN_REJECTION_MS,
     };
     token_init(&cache->token);
 }
 
 void token_cache_start(struct token_cache *cache) {
-    schedule(cache);
+    schedule_fetch(cache);
 }
 
 void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context), void *context) {
@@ -200,7 +210,8 @@ void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context),
     cache->stopped = stopped;
     cache->stopped_context = context;
     event_loop_stop_timer(cache->platform->loop, &cache->timer);
-    bool was_fetching = cache->is_fetching; /* if not, a file of an earlier fetch may still hang */
+    /* Cancelled in any case: a file of an earlier fetch may still hang. */
+    bool was_fetching = cache->is_fetching;
     token_source_cancel(cache->source);
     if (!was_fetching) {
         stopped(context);

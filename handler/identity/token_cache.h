@@ -1,28 +1,29 @@
 /*
- * token_cache.h - the credential that signs with "Authorization: Bearer": one token, renewed ahead
- * of its end.
+ * token_cache.h - the credential that sends a token ("Authorization: Bearer").
  *
- * Vocabulary   usable       there is a token, and it has not expired
- *              due          a new token is wanted: none is usable, or the present one has come to
- *                           its refresh time
- *              refusal      storage's 401: whatever the token says of itself, it is worth nothing.
- *                           Or its 403: storage believes the token, but does not let it do this; a
- *                           newer one may know of groups joined meanwhile
- *              generation   which token it was that a request carried; grows by one with each
- * Rules        One fetch at a time, however many wait. A timer starts it, never a request. What
- *              fell due while the machine was suspended is fetched at once.
- *              After a failure the next fetch waits: 1 to 2 s, then twice as long each time, 15 to
- *              30 s at most, or as long as the endpoint asked for, a minute at most. That covers
- *              IMDS's own rules: exponential backoff for 404 and 429, at least 1 s for 5xx, up to
- *              70 s for 410. While the present token is usable, nobody notices.
- *              A refused token is forgotten and fetched again at once, but a token that is refused
- *              within 10 s of the last refusal is kept: the next would be no better, and every
- *              request would ask. A token that was refused but believed serves on while the next is
- *              fetched, with the same 10 s between two such.
- *              authorize never waits: who finds no token tries again (storage_request.h).
- *              A token leaves over https alone, or over http to this machine itself.
- * Threads      All of it belongs to the loop's thread, but init and cleanup may be called while the
- *              loop does not know of the cache.
+ * It keeps one token, and replaces it before it ends.
+ *
+ * Vocabulary   usable      there is a token, and it has not expired
+ *              due         there is no usable token, or its refresh time has come
+ *              rejected    storage has answered 401 or 403 to a request with the token
+ *              forbidden   rejected with a 403 that shows that storage has authenticated the
+ *                          caller. The token is valid, but this request is not allowed. A newer
+ *                          token may help if the caller has joined a group meanwhile
+ *              generation  the number of a token; it tells which token a request carried
+ * Rules        There is one fetch at a time, however many requests wait. A timer starts it, never a
+ *              request. A fetch that fell due while the machine was suspended starts at once.
+ *              After a failure the next fetch waits 1 to 2 s, then twice as long each time, up to
+ *              15 to 30 s. If the endpoint asks for more, it waits that long, a minute at most.
+ *              This covers the rules of IMDS: exponential backoff for 404 and 429, at least 1 s for
+ *              5xx, up to 70 s for 410. A failure does no harm while the present token is usable.
+ *              A rejected token is dropped, and another is fetched at once. But within 10 s of the
+ *              last such case a rejected token is kept: the next one would not be better, and every
+ *              request would cause a fetch. A forbidden token stays in use while the next one is
+ *              fetched, again at most once in 10 s.
+ *              authorize never waits. A request that finds no token tries again
+ *              (storage_request.h). A token is only sent over https, or over http to this machine.
+ * Threads      The loop's. init and cleanup may also be called while the loop does not use the
+ *              cache.
  */
 #ifndef IDENTITY_TOKEN_CACHE_H
 #define IDENTITY_TOKEN_CACHE_H
@@ -31,12 +32,15 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "http/platform.h"
+#include "http/event_loop.h"
 #include "identity/credential.h"
-#include "identity/token_source.h"
+#include "identity/token_answer.h"
+
+struct platform;
+struct token_source;
 
 enum {
-    TOKEN_REFUSAL_MS = 10000,
+    TOKEN_REJECTION_MS = 10000, /* between two fetches that rejections cause */
     TOKEN_FIRST_BACKOFF_MS = 2000,
     TOKEN_MAX_BACKOFF_MS = 30000,
     TOKEN_MAX_WAIT_MS = 60000
@@ -49,36 +53,33 @@ struct token_cache {
     struct loop_timer timer; /* set between two fetches, to when the next is due */
     bool is_fetching;
     bool is_stopped;
-    void (*stopped)(void *context); /* whom stop tells */
+    void (*stopped)(void *context);
     void *stopped_context;
 
     struct token token;
     unsigned generation;
-    int failures;        /* since the last token */
-    int64_t next_ms;     /* no fetch before */
-    int64_t refused_ms;  /* the last refusal that was a 401 */
-    int64_t believed_ms; /* the last one that had a token fetched and was a 403 */
-    struct error reason; /* why the last fetch failed; STATUS_OK: it did not */
+    int failures;         /* since the last token */
+    int64_t next_ms;      /* no fetch starts earlier */
+    int64_t rejected_ms;  /* when a token was last dropped because it was rejected */
+    int64_t forbidden_ms; /* when a fetch was last caused by a forbidden token */
+    struct error reason;  /* why the last fetch failed; STATUS_OK: it succeeded */
 };
 
 /* The source is borrowed until cleanup, the platform until the cache has stopped. */
 void token_cache_init(struct token_cache *cache, struct token_source *source,
                       const struct platform *platform);
 
-/*
- * From now on there is a token whenever there can be. The first is fetched at once, but not inside
- * this call.
- */
+/* Starts fetching tokens, the first one at once, but not inside this call. */
 void token_cache_start(struct token_cache *cache);
 
 /*
- * Nothing is fetched any more, and what is under way is cancelled. `stopped` is called once that
- * has ended: inside this call or, where az has to be gone first, soon afterwards. The token stays
- * good. Safe to repeat afterwards.
+ * Stops fetching, and cancels a fetch under way. `stopped` is called when that fetch has ended:
+ * inside this call, or a little later if az must end first. The present token stays in use. After
+ * `stopped` the cache may be stopped again.
  */
 void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context), void *context);
 
-/* After stop, when no request is open any more. Wipes the token. */
+/* Overwrites the token. Call it after stop, when no request is open any more. */
 void token_cache_cleanup(struct token_cache *cache);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { EPOCH_MAX_DIGITS = 18, FIRST_YEAR = 1970, LAST_YEAR = 9999 };
 
-/* The readers below take what they describe from the front of *text, or answer false. */
+/* The readers below take their part from the front of *text, or return false if it is not there. */
 
 static bool read_number(const char **text, size_t max_digits, int *out) {
     size_t digits = strspn(*text, "0123456789");
@@ -36,7 +36,7 @@ static void skip_spaces(const char **text) {
     *text += strspn(*text, " ");
 }
 
-/* "2025-01-19" or "1/19/2025" */
+/* Reads "2025-01-19" or "1/19/2025". */
 static bool read_day(const char **text, struct tm *out) {
     int year;
     if (strcspn(*text, "/") < strcspn(*text, "-")) {
@@ -56,8 +56,11 @@ static bool read_day(const char **text, struct tm *out) {
            out->tm_mday >= 1 && out->tm_mday <= 31;
 }
 
-/* " AM" or " PM". Documentation has "00:00:00 PM", and an old endpoint "15:00:00 PM": there the mark says nothing. */
-static void read_half(const char **text, int *hour) {
+/*
+ * Reads " AM" or " PM", if it is there, and adjusts the hour. The documentation has "00:00:00 PM",
+ * and an old endpoint "15:00:00 PM". For such hours PM changes nothing.
+ */
+static void read_am_pm(const char **text, int *hour) {
     const char *half = *text + strspn(*text, " ");
     bool is_pm = strncasecmp(half, "PM", 2) == 0;
     if (!is_pm && strncasecmp(half, "AM", 2) != 0) {
@@ -71,7 +74,7 @@ static void read_half(const char **text, int *hour) {
     }
 }
 
-/* "15:00", "15:00:00", "3:00:00.123 PM" */
+/* Reads "15:00", "15:00:00" or "3:00:00.123 PM". */
 static bool read_time(const char **text, struct tm *out) {
     if (!read_number(text, 2, &out->tm_hour) || !read_char(text, ':') ||
         !read_number(text, 2, &out->tm_min)) {
@@ -83,11 +86,11 @@ static bool read_time(const char **text, struct tm *out) {
     if (read_char(text, '.')) {
         *text += strspn(*text, "0123456789");
     }
-    read_half(text, &out->tm_hour);
+    read_am_pm(text, &out->tm_hour);
     return out->tm_hour < 24 && out->tm_min < 60 && out->tm_sec <= 60;
 }
 
-/* "Z", "UTC", "GMT", "+01:00", "-0130" or nothing, which leaves *has_offset false. */
+/* Reads "Z", "UTC", "GMT", "+01:00", "-0130" or nothing. Only nothing sets *has_offset to false. */
 static bool read_offset(const char **text, bool *has_offset, int *out_s) {
     static const char *const utc[] = {"Z", "UTC", "GMT"};
     *out_s = 0;
@@ -105,7 +108,7 @@ static bool read_offset(const char **text, bool *has_offset, int *out_s) {
         return true;
     }
     (*text)++;
-    if (strspn(*text, "0123456789") == 4) { /* +0100 */
+    if (strspn(*text, "0123456789") == 4) { /* without a colon */
         if (!read_number(text, 4, &hours)) {
             return false;
         }

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/utc.h"
+#include "http/platform.h"
 #include "http/retry_policy.h"
 
 enum { URL_MAX_BYTES = 4096, FORM_MAX_BYTES = 4 * TOKEN_FILE_MAX_BYTES };
 
-/* --- a question --- */
+/* ---- a question ---- */
 
 void token_http_begin(struct token_http_source *source, const struct platform *platform) {
     source->platform = platform;
@@ -17,7 +18,7 @@ void token_http_begin(struct token_http_source *source, const struct platform *p
     strbuf_init(&source->form, FORM_MAX_BYTES);
 }
 
-/* The network borrows the form until the question is over. */
+/* The form is freed here, because the network borrows it until then. */
 static void on_reply(void *context, enum status status, struct http_reply *reply,
                      const struct error *err) {
     struct token_http_source *source = context;
@@ -73,7 +74,7 @@ enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
 void token_http_cancel(struct token_source *base) {
     struct token_http_source *source = (struct token_http_source *)base;
     if (source->exchange.call == NULL) {
-        file_read_cancel(&source->file); /* whoever is told of it may free the source */
+        file_read_cancel(&source->file); /* its `done` may free the source */
         return;
     }
     struct error err;
@@ -90,11 +91,11 @@ void token_http_end(struct token_http_source *source, enum status status, struct
     source->base.done(source->base.done_context, status, status == STATUS_OK ? token : NULL, err);
 }
 
-/* --- an answer --- */
+/* ---- an answer ---- */
 
 /*
- * The moment before the question left. The answer's own clock made the expiry, so its Date is the
- * best wall time there is.
+ * Returns a moment before the answer was made. The endpoint's clock made the expiry date, so the
+ * answer's Date is the best wall time to compare that with.
  */
 static struct token_moment moment_of(const struct platform *platform,
                                      const struct http_reply *reply) {
@@ -107,9 +108,9 @@ static struct token_moment moment_of(const struct platform *platform,
     return at;
 }
 
-/* What an answer other than 200 means. */
-static enum status read_refusal(const struct platform *platform, const struct http_reply *reply,
-                                bool names_errors, struct error *err) {
+/* Reads an answer other than 200. */
+static enum status read_error(const struct platform *platform, const struct http_reply *reply,
+                              bool names_errors, struct error *err) {
     char code[TOKEN_CODE_BYTES];
     token_answer_error_code(&reply->body, code);
     bool is_transient = retry_policy_is_transient(reply->status);
@@ -124,16 +125,16 @@ static enum status read_refusal(const struct platform *platform, const struct ht
     return status;
 }
 
-enum status token_http_take(const struct platform *platform, const struct http_reply *reply,
+enum status token_http_read(const struct platform *platform, const struct http_reply *reply,
                             bool names_errors, struct token *out, struct error *err) {
     if (reply->status != 200) {
-        return read_refusal(platform, reply, names_errors, err);
+        return read_error(platform, reply, names_errors, err);
     }
     struct token_moment at = moment_of(platform, reply);
     return token_answer_read(&reply->body, &at, out, err);
 }
 
-/* --- the token endpoint --- */
+/* ---- the token endpoint ---- */
 
 void token_http_add_field(struct strbuf *form, const char *name, const char *value) {
     strbuf_append_string(form, form->length == 0 ? "" : "&");
@@ -170,16 +171,13 @@ void token_http_endpoint(struct strbuf *url, const struct token_client *client) 
     strbuf_append_string(url, "/oauth2/v2.0/token");
 }
 
-/*
- * It names its errors ("Error response" in the flow's page), so what comes without a name is not
- * its own.
- */
+/* The token endpoint names its errors ("Error response" on the page of the flow). */
 static void on_token_reply(struct token_http_source *source, enum status status,
                            const struct http_reply *reply, struct error *err) {
     struct token token;
     token_init(&token);
     if (status == STATUS_OK) {
-        status = token_http_take(source->platform, reply, true, &token, err);
+        status = token_http_read(source->platform, reply, true, &token, err);
     }
     token_http_end(source, status, &token, err);
     token_cleanup(&token);
@@ -194,7 +192,7 @@ enum status token_http_post_form(struct token_http_source *source,
     return token_http_ask(source, TOKEN_FETCH_MS, on_token_reply, err);
 }
 
-/* --- files --- */
+/* ---- files ---- */
 
 static void on_file(void *context, enum status status, struct strbuf *text,
                     const struct error *err) {

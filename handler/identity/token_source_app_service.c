@@ -5,19 +5,19 @@
 #include "identity/token_http.h"
 #include "identity/token_source.h"
 
-static void on_answer(struct token_http_source *source, enum status status,
-                      const struct http_reply *reply, struct error *err) {
+static void on_app_service_answer(struct token_http_source *source, enum status status,
+                                  const struct http_reply *reply, struct error *err) {
     struct token token;
     token_init(&token);
     if (status == STATUS_OK) {
-        status = token_http_take(source->platform, reply, false, &token, err);
+        status = token_http_read(source->platform, reply, false, &token, err);
     }
     token_http_end(source, status, &token, err);
     token_cleanup(&token);
 }
 
-static enum status start(struct token_source *source, const struct platform *platform,
-                         struct error *err) {
+static enum status app_service_start(struct token_source *source, const struct platform *platform,
+                                     struct error *err) {
     struct token_source_app_service *self = (struct token_source_app_service *)source;
     struct token_http_source *http = &self->http;
     struct strbuf *url = &http->url;
@@ -34,14 +34,14 @@ static enum status start(struct token_source *source, const struct platform *pla
         token_http_add_field(url, "client_id", self->client_id);
     }
     http_headers_add(&http->headers, "X-IDENTITY-HEADER", self->header);
-    return token_http_ask(http, TOKEN_FETCH_MS, on_answer, err);
+    return token_http_ask(http, TOKEN_FETCH_MS, on_app_service_answer, err);
 }
 
 void token_source_app_service_init(struct token_source_app_service *source, const char *endpoint,
                                    const char *header, const char *client_id) {
     *source = (struct token_source_app_service){
         .http.base = {.name = "a managed identity (App Service)",
-                      .start = start,
+                      .start = app_service_start,
                       .cancel = token_http_cancel},
         .endpoint = endpoint,
         .header = header,

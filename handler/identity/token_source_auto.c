@@ -4,22 +4,23 @@
 #include "base/log.h"
 #include "identity/token_source.h"
 
-enum { REASON_SHOWN = 160 };
+enum { REASON_SHOWN_BYTES = 160 };
 
-/* The choice that was asked is none. */
-static void pass_over(struct token_source_auto *self, const char *why) {
+/* Notes why the asked choice does not serve, and goes on to the next. */
+static void skip_choice(struct token_source_auto *self, const char *why) {
     size_t length = strlen(self->tried);
     snprintf(self->tried + length, sizeof self->tried - length, "%s%s: %.*s",
-             self->asked == 0 ? "" : "; ", self->choices[self->asked].label, REASON_SHOWN, why);
+             self->asked == 0 ? "" : "; ", self->choices[self->asked].label, REASON_SHOWN_BYTES,
+             why);
     self->asked++;
 }
 
-static void on_fetched(void *context, enum status status, struct token *token,
-                       const struct error *err);
+static void on_choice_fetched(void *context, enum status status, struct token *token,
+                              const struct error *err);
 
 /*
- * Asks the choices that are left, up to the first that starts. One that fails otherwise than with
- * STATUS_NOT_FOUND is there: so it is the one, and its trouble is ours.
+ * Starts the next choice that can be started. A choice that fails with any status but
+ * STATUS_NOT_FOUND exists, so it is the one to use, and its failure ends the fetch.
  */
 static enum status ask_next(struct token_source_auto *self, struct error *err) {
     while (self->asked < self->count) {
@@ -28,7 +29,8 @@ static enum status ask_next(struct token_source_auto *self, struct error *err) {
         enum status status =
             error_set(&why, STATUS_NOT_FOUND, "%s", choice->missing != NULL ? choice->missing : "");
         if (choice->source != NULL) {
-            status = token_source_start(choice->source, self->platform, on_fetched, self, &why);
+            status =
+                token_source_start(choice->source, self->platform, on_choice_fetched, self, &why);
         }
         if (status != STATUS_NOT_FOUND) {
             if (status != STATUS_OK && err != NULL) {
@@ -36,13 +38,13 @@ static enum status ask_next(struct token_source_auto *self, struct error *err) {
             }
             return status;
         }
-        pass_over(self, why.message);
+        skip_choice(self, why.message);
     }
     return error_set(err, STATUS_NOT_FOUND, "no way to sign in; tried %s", self->tried);
 }
 
-static void on_fetched(void *context, enum status status, struct token *token,
-                       const struct error *err) {
+static void on_choice_fetched(void *context, enum status status, struct token *token,
+                              const struct error *err) {
     struct token_source_auto *self = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
@@ -50,7 +52,7 @@ static void on_fetched(void *context, enum status status, struct token *token,
         self->base.name = self->chosen->name;
         log_event(LOG_INFORMATION, "Signing in to storage with %s", self->chosen->name);
     } else if (status == STATUS_NOT_FOUND) {
-        pass_over(self, err->message);
+        skip_choice(self, err->message);
         status = ask_next(self, &failure);
         if (status == STATUS_OK) {
             return;
@@ -59,8 +61,8 @@ static void on_fetched(void *context, enum status status, struct token *token,
     self->base.done(self->base.done_context, status, token, &failure);
 }
 
-static enum status start(struct token_source *source, const struct platform *platform,
-                         struct error *err) {
+static enum status auto_start(struct token_source *source, const struct platform *platform,
+                              struct error *err) {
     struct token_source_auto *self = (struct token_source_auto *)source;
     if (self->chosen != NULL) {
         return token_source_start(self->chosen, platform, source->done, source->done_context, err);
@@ -71,7 +73,7 @@ static enum status start(struct token_source *source, const struct platform *pla
     return ask_next(self, err);
 }
 
-static void cancel(struct token_source *source) {
+static void auto_cancel(struct token_source *source) {
     const struct token_source_auto *self = (const struct token_source_auto *)source;
     if (self->chosen != NULL) {
         token_source_cancel(self->chosen);
@@ -82,6 +84,6 @@ static void cancel(struct token_source *source) {
 
 void token_source_auto_init(struct token_source_auto *source) {
     *source = (struct token_source_auto){.base = {.name = "the first of several ways that serves",
-                                                  .start = start,
-                                                  .cancel = cancel}};
+                                                  .start = auto_start,
+                                                  .cancel = auto_cancel}};
 }

@@ -9,18 +9,21 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "http/platform.h"
 #include "identity/token_source.h"
 
 enum {
     EXIT_POLL_MS = 20,
-    KILL_MS = 500, /* for a run that was killed to end; stopping the whole program has 5 s */
+
+    /* How long a killed run may take to end. The whole program must stop within 5 s. */
+    KILL_MS = 500,
 };
 
-/* --- starting --- */
+/* ---- starting ---- */
 
 /*
- * A process group of its own, to be killed whole; none of our signal settings, which az would pass
- * on.
+ * az gets a process group of its own, so that it can be killed with its children. It gets default
+ * signal settings, because it would pass ours on.
  */
 static int set_attributes(posix_spawnattr_t *attributes) {
     sigset_t none, all;
@@ -38,8 +41,8 @@ static int set_attributes(posix_spawnattr_t *attributes) {
 }
 
 /*
- * Every descriptor of ours is close-on-exec, but libcurl (7.88: multi.c, asyn-thread.c) makes pairs
- * of sockets for its own use that are not. These are closed in the child.
+ * Closes descriptors in the child that are not close-on-exec. Ours all are. But libcurl makes pairs
+ * of sockets for its own use that are not (7.88: multi.c, asyn-thread.c).
  */
 static int close_inherited(posix_spawn_file_actions_t *files) {
     DIR *own = opendir("/proc/self/fd");
@@ -58,7 +61,7 @@ static int close_inherited(posix_spawn_file_actions_t *files) {
     return failure;
 }
 
-/* What az says on stderr is for people at a terminal, and goes nowhere. */
+/* stderr goes to /dev/null: what az writes there is for people at a terminal. */
 static int set_files(posix_spawn_file_actions_t *files, int output) {
     int failure = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (failure == 0) {
@@ -69,16 +72,14 @@ static int set_files(posix_spawn_file_actions_t *files, int output) {
                : posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 }
 
-/*
- * "az account get-access-token" in its documentation; posix_spawn wants strings that are not const.
- */
+/* The command as az documents it. posix_spawn takes strings that are not const. */
 static char words[][32] = {"az",   "account",    "get-access-token", "--output",
                            "json", "--resource", TOKEN_RESOURCE};
 static char *const arguments[] = {words[0], words[1], words[2], words[3],
                                   words[4], words[5], words[6], NULL};
 
-/* errno's number; 0: it runs. */
-static int spawn(const struct token_source_cli *self, int output, pid_t *out_pid) {
+/* Starts az. Returns 0, or an error number of errno. */
+static int spawn_az(const struct token_source_cli *self, int output, pid_t *out_pid) {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t files;
     int failure = posix_spawnattr_init(&attributes);
@@ -86,20 +87,25 @@ static int spawn(const struct token_source_cli *self, int output, pid_t *out_pid
         return failure;
     }
     failure = posix_spawn_file_actions_init(&files);
-    if (failure == 0) {
-        failure = set_attributes(&attributes);
-        if (failure == 0) {
-            failure = set_files(&files, output);
-        }
-        if (failure == 0) {
-            failure = close_inherited(&files);
-        }
-        if (failure == 0) {
-            failure =
-                posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);
-        }
-        posix_spawn_file_actions_destroy(&files);
+    if (failure != 0) {
+        goto cleanup_attributes;
     }
+    failure = set_attributes(&attributes);
+    if (failure != 0) {
+        goto cleanup;
+    }
+    failure = set_files(&files, output);
+    if (failure != 0) {
+        goto cleanup;
+    }
+    failure = close_inherited(&files);
+    if (failure != 0) {
+        goto cleanup;
+    }
+    failure = posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);
+cleanup:
+    posix_spawn_file_actions_destroy(&files);
+cleanup_attributes:
     posix_spawnattr_destroy(&attributes);
     return failure;
 }
@@ -112,7 +118,7 @@ static enum status run_az(struct token_source_cli *self, struct error *err) {
     }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     pid_t pid = 0;
-    int failure = spawn(self, ends[1], &pid);
+    int failure = spawn_az(self, ends[1], &pid);
     close(ends[1]);
     if (failure == 0) {
         self->pid = pid;
@@ -125,7 +131,7 @@ static enum status run_az(struct token_source_cli *self, struct error *err) {
                : error_set(err, STATUS_UNAVAILABLE, "it cannot be started: %s", strerror(failure));
 }
 
-/* --- its end --- */
+/* ---- its end ---- */
 
 static void set_timer(struct token_source_cli *self, int64_t due_ms) {
     event_loop_set_timer(self->platform->loop, &self->timer, due_ms);
@@ -140,8 +146,9 @@ static void close_output(struct token_source_cli *self) {
 }
 
 /*
- * Ends the run early, with its children; az itself may have left its group. `self->failure` says
- * why. Its exit is looked for from the loop's next round on.
+ * Kills the run with its children. az itself is killed by its own number, too, as it may have left
+ * its group. `self->failure` is the reason. From the loop's next round on, check_exit looks for its
+ * exit.
  */
 static void kill_run(struct token_source_cli *self) {
     int64_t now_ms = clock_now_ms(self->platform->clock);
@@ -153,14 +160,14 @@ static void kill_run(struct token_source_cli *self) {
     set_timer(self, now_ms);
 }
 
-static void kill_late_run(struct token_source_cli *self) {
+static void kill_overdue_run(struct token_source_cli *self) {
     error_set(&self->failure, STATUS_UNAVAILABLE, "it took longer than %d s",
               TOKEN_FETCH_MS / 1000);
     kill_run(self);
 }
 
-/* 127 is what posix_spawnp's child ends with, or a shell, where there is no such program. */
-static enum status judge_exit(int code, struct error *err) {
+/* Exit code 127, of posix_spawnp's child or of a shell, means that there is no such program. */
+static enum status exit_status(int code, struct error *err) {
     if (WIFEXITED(code) && WEXITSTATUS(code) == 0) {
         return STATUS_OK;
     }
@@ -170,13 +177,14 @@ static enum status judge_exit(int code, struct error *err) {
                                 : "it gave no token; is somebody logged in? (az login)");
 }
 
-static enum status take_token(const struct token_source_cli *self, int code, struct token *out,
+/* Reads the token from the output of a run that has ended. */
+static enum status read_token(const struct token_source_cli *self, int code, struct token *out,
                               struct error *err) {
     if (self->state == TOKEN_CLI_KILLED) {
         *err = self->failure;
         return err->status;
     }
-    enum status status = judge_exit(code, err);
+    enum status status = exit_status(code, err);
     if (status == STATUS_OK) {
         struct token_moment at = {clock_now_ms(self->platform->clock),
                                   clock_wall_ms(self->platform->clock)};
@@ -185,12 +193,12 @@ static enum status take_token(const struct token_source_cli *self, int code, str
     return status;
 }
 
-/* It has ended with `code`, as of waitpid. */
+/* Ends the fetch. `code` is waitpid's; it does not matter for a killed run. */
 static void end_run(struct token_source_cli *self, int code) {
     struct token token;
     struct error err = {.status = STATUS_OK};
     token_init(&token);
-    enum status status = take_token(self, code, &token, &err);
+    enum status status = read_token(self, code, &token, &err);
     if (status != STATUS_OK) {
         error_wrap(&err, "az");
     }
@@ -202,19 +210,21 @@ static void end_run(struct token_source_cli *self, int code) {
 }
 
 /*
- * It should end now. A pidfd would tell the loop, but old kernels have none; and this takes a few
- * looks an hour.
- * A killed run that has not ended in time runs as another user, or waits in the kernel. The fetch
- * ends without it, and `self->pid` stays for the next start.
+ * Checks whether the run has ended, and otherwise sets a timer to check again. A pidfd would do
+ * without polling, but old kernels have none, and there are only a few checks an hour.
+ *
+ * A killed run that does not end in time runs as another user, or hangs in the kernel. The fetch
+ * ends without it. `self->pid` stays set, so that the next start waits for its end.
  */
-static void look_for_exit(struct token_source_cli *self) {
+static void check_exit(struct token_source_cli *self) {
     int64_t now_ms = clock_now_ms(self->platform->clock);
     int code = 0;
     pid_t ended = waitpid(self->pid, &code, WNOHANG);
     if (ended == self->pid) {
         self->pid = 0;
         end_run(self, code);
-    } else if (ended < 0 && errno != EINTR) { /* something else in this program has waited for it */
+    } else if (ended < 0 && errno != EINTR) {
+        /* Other code in this process has waited for it, so its exit code is lost. */
         error_set(&self->failure, STATUS_UNAVAILABLE, "its end: %s", strerror(errno));
         self->state = TOKEN_CLI_KILLED;
         self->pid = 0;
@@ -222,7 +232,7 @@ static void look_for_exit(struct token_source_cli *self) {
     } else if (now_ms < self->deadline_ms) {
         set_timer(self, now_ms + EXIT_POLL_MS);
     } else if (self->state == TOKEN_CLI_EXITING) {
-        kill_late_run(self);
+        kill_overdue_run(self);
     } else {
         end_run(self, 0);
     }
@@ -231,18 +241,16 @@ static void look_for_exit(struct token_source_cli *self) {
 static void on_timer(void *context) {
     struct token_source_cli *self = context;
     if (self->state == TOKEN_CLI_READING) {
-        kill_late_run(self);
+        kill_overdue_run(self);
     } else {
-        look_for_exit(self);
+        check_exit(self);
     }
 }
 
-/* --- its output --- */
+/* ---- its output ---- */
 
-/*
- * Takes `count` bytes that were read; 0: the output has ended; < 0: errno says why there are none.
- */
-static void take_output(struct token_source_cli *self, const char *block, ssize_t count) {
+/* Handles the result of read(): bytes, the end of the output (0), or an error (< 0). */
+static void handle_output(struct token_source_cli *self, const char *block, ssize_t count) {
     if (count > 0) {
         strbuf_append(&self->text, block, (size_t)count);
         enum status status = strbuf_status(&self->text);
@@ -253,7 +261,7 @@ static void take_output(struct token_source_cli *self, const char *block, ssize_
     } else if (count == 0) {
         close_output(self);
         self->state = TOKEN_CLI_EXITING;
-        look_for_exit(self);
+        check_exit(self);
     } else if (errno != EINTR && errno != EAGAIN) {
         error_set(&self->failure, STATUS_UNAVAILABLE, "its output: %s", strerror(errno));
         kill_run(self);
@@ -265,15 +273,15 @@ static void on_output(void *context, unsigned events) {
     struct token_source_cli *self = context;
     char block[4096];
     ssize_t count = read(self->output.fd, block, sizeof block);
-    take_output(self, block, count);
+    handle_output(self, block, count);
     crypto_wipe(block, sizeof block);
 }
 
-/* --- the source --- */
+/* ---- the source ---- */
 
 /*
- * Reaps an earlier run that could not be killed. While it has not ended there is no other: az that
- * hangs for good must not pile up.
+ * Reaps an earlier run that could not be killed. Fails while it has not ended, so that hanging runs
+ * do not pile up.
  */
 static enum status reap_earlier_run(struct token_source_cli *self, struct error *err) {
     if (self->pid != 0 && waitpid(self->pid, NULL, WNOHANG) == 0) {
@@ -285,8 +293,8 @@ static enum status reap_earlier_run(struct token_source_cli *self, struct error 
     return STATUS_OK;
 }
 
-static enum status start(struct token_source *source, const struct platform *platform,
-                         struct error *err) {
+static enum status cli_start(struct token_source *source, const struct platform *platform,
+                             struct error *err) {
     struct token_source_cli *self = (struct token_source_cli *)source;
     enum status status = reap_earlier_run(self, err);
     if (status == STATUS_OK) {
@@ -310,7 +318,7 @@ static enum status start(struct token_source *source, const struct platform *pla
     return STATUS_OK;
 }
 
-static void cancel(struct token_source *source) {
+static void cli_cancel(struct token_source *source) {
     struct token_source_cli *self = (struct token_source_cli *)source;
     if (self->state == TOKEN_CLI_READING || self->state == TOKEN_CLI_EXITING) {
         error_set(&self->failure, STATUS_CANCELLED, "given up, since the program is stopping");
@@ -320,7 +328,7 @@ static void cancel(struct token_source *source) {
 
 void token_source_cli_init(struct token_source_cli *source, char *const *environment) {
     *source = (struct token_source_cli){
-        .base = {.name = "the developer's login (az)", .start = start, .cancel = cancel},
+        .base = {.name = "the developer's login (az)", .start = cli_start, .cancel = cli_cancel},
         .environment = environment,
         .output = {.fd = -1, .ready = on_output, .context = source},
     };

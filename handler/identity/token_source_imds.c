@@ -3,9 +3,12 @@
 #include "identity/token_http.h"
 #include "identity/token_source.h"
 
-/* A probe is told by its lack of a header: IMDS answers nothing but errors to it, and at once. */
-static enum status ask(struct token_source_imds *self, const struct platform *platform,
-                       bool is_probe, token_answered answered, struct error *err) {
+/*
+ * Asks for a token. A probe lacks the header Metadata. IMDS answers it at once, and always with an
+ * error.
+ */
+static enum status ask_imds(struct token_source_imds *self, const struct platform *platform,
+                            bool is_probe, token_answered answered, struct error *err) {
     struct token_http_source *http = &self->http;
     snprintf(http->endpoint, sizeof http->endpoint, "IMDS at %s", self->host);
     token_http_begin(http, platform);
@@ -22,25 +25,26 @@ static enum status ask(struct token_source_imds *self, const struct platform *pl
 }
 
 /*
- * IMDS answers 400, or 410, 429, 5xx when in trouble. These are somebody else's: another cloud's
- * metadata (401, 404, 405), or one on the way who does not let us through (Docker Desktop, a proxy:
- * 403).
+ * Whether the answer to a probe shows that it is not IMDS. IMDS answers 400, and in trouble 410,
+ * 429 or
+ * 5xx. Another cloud's metadata service answers 401, 404 or 405. Docker Desktop, or a proxy that
+ * lets nothing through, answers 403.
  */
-static bool is_elses(int http_status) {
+static bool is_not_imds(int http_status) {
     return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
 }
 
-static enum status not_imds(const char *why, struct error *err) {
+static enum status set_not_imds(const char *why, struct error *err) {
     return error_set(err, STATUS_NOT_FOUND, "what answers there is not IMDS: %s", why);
 }
 
 /*
- * "Use managed identities on a virtual machine to acquire an access token", error handling and
- * retry guidance.
+ * Reads IMDS's answer. Source: "Use managed identities on a virtual machine to acquire an access
+ * token", error handling and retry guidance.
  */
-static enum status take(const struct platform *platform, const struct http_reply *reply,
-                        struct token *out, struct error *err) {
-    enum status status = token_http_take(platform, reply, false, out, err);
+static enum status read_imds_answer(const struct platform *platform, const struct http_reply *reply,
+                                    struct token *out, struct error *err) {
+    enum status status = token_http_read(platform, reply, false, out, err);
     if (status != STATUS_UNAUTHORIZED) {
         return status;
     }
@@ -53,16 +57,16 @@ static enum status take(const struct platform *platform, const struct http_reply
     return status;
 }
 
-/* Until it has given a token, what is no answer of IMDS's shows that it is not there. */
-static void on_answer(struct token_http_source *http, enum status status,
-                      const struct http_reply *reply, struct error *err) {
+/* Until there was a token, an answer that IMDS does not give shows that it is not there. */
+static void on_imds_answer(struct token_http_source *http, enum status status,
+                           const struct http_reply *reply, struct error *err) {
     struct token_source_imds *self = (struct token_source_imds *)http;
     struct token token;
     token_init(&token);
     if (status == STATUS_OK) {
-        status = take(http->platform, reply, &token, err);
+        status = read_imds_answer(http->platform, reply, &token, err);
         if (self->probe && status == STATUS_MALFORMED) {
-            status = not_imds(err->message, err);
+            status = set_not_imds(err->message, err);
         }
     }
     if (status == STATUS_OK) {
@@ -73,21 +77,23 @@ static void on_answer(struct token_http_source *http, enum status status,
 }
 
 /*
- * Where there is no IMDS nothing answers, and others wait for their turn to sign in: so the first
- * probe is short. A busy machine's IMDS may take seconds, even to connect
- * (github.com/Azure/azure-sdk-for-net/issues/20609): so the next ones have time.
+ * Reads the answer to a probe; STATUS_NOT_FOUND: there is no IMDS.
+ *
+ * The first probe has a short timeout: without IMDS nothing answers, and the other ways to sign in
+ * wait meanwhile. The next probes have more time, because on a busy machine IMDS may take seconds
+ * even to connect (github.com/Azure/azure-sdk-for-net/issues/20609).
  */
-static enum status judge_probe(struct token_source_imds *self, enum status status,
-                               const struct http_reply *reply, struct error *err) {
+static enum status read_probe(struct token_source_imds *self, enum status status,
+                              const struct http_reply *reply, struct error *err) {
     if (status == STATUS_UNAVAILABLE) {
         self->probe_ms = TOKEN_FETCH_MS;
         return error_set(err, STATUS_NOT_FOUND, "no answer (the next attempt waits up to %d s): %s",
                          TOKEN_FETCH_MS / 1000, err->message);
     }
-    if (status == STATUS_OK && is_elses(reply->status)) {
+    if (status == STATUS_OK && is_not_imds(reply->status)) {
         char why[32];
         snprintf(why, sizeof why, "it answered %d", reply->status);
-        return not_imds(why, err);
+        return set_not_imds(why, err);
     }
     return status;
 }
@@ -95,28 +101,28 @@ static enum status judge_probe(struct token_source_imds *self, enum status statu
 static void on_probed(struct token_http_source *http, enum status status,
                       const struct http_reply *reply, struct error *err) {
     struct token_source_imds *self = (struct token_source_imds *)http;
-    status = judge_probe(self, status, reply, err);
+    status = read_probe(self, status, reply, err);
     if (status != STATUS_OK) {
         token_http_end(http, status, NULL, err);
         return;
     }
-    status = ask(self, http->platform, false, on_answer, err);
+    status = ask_imds(self, http->platform, false, on_imds_answer, err);
     if (status != STATUS_OK) {
         http->base.done(http->base.done_context, status, NULL, err);
     }
 }
 
-static enum status start(struct token_source *source, const struct platform *platform,
-                         struct error *err) {
+static enum status imds_start(struct token_source *source, const struct platform *platform,
+                              struct error *err) {
     struct token_source_imds *self = (struct token_source_imds *)source;
-    return ask(self, platform, self->probe, self->probe ? on_probed : on_answer, err);
+    return ask_imds(self, platform, self->probe, self->probe ? on_probed : on_imds_answer, err);
 }
 
 void token_source_imds_init(struct token_source_imds *source, const char *host,
                             const char *client_id, bool probe_first) {
     *source = (struct token_source_imds){
         .http.base = {.name = "a managed identity (IMDS)",
-                      .start = start,
+                      .start = imds_start,
                       .cancel = token_http_cancel},
         .host = host,
         .client_id = client_id,

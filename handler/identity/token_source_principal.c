@@ -10,9 +10,13 @@
 
 enum { ASSERTION_MAX_BYTES = 16 * 1024, ASSERTION_LIFETIME_S = 600 };
 
-/* --- the assertion ("Microsoft identity platform application authentication certificate credentials") --- */
+/*
+ * ---- the assertion ----
+ *
+ * Source: "Microsoft identity platform application authentication certificate credentials".
+ */
 
-/* Appends a JSON object as base64url, and deletes it. NULL: no memory. */
+/* Appends a JSON object as base64url, and deletes it. `object` NULL stands for no memory. */
 static enum status append_json(struct strbuf *out, cJSON *object) {
     char *text = object == NULL ? NULL : cJSON_PrintUnformatted(object);
     cJSON_Delete(object);
@@ -24,7 +28,8 @@ static enum status append_json(struct strbuf *out, cJSON *object) {
     return strbuf_status(out);
 }
 
-static cJSON *header_of(const struct crypto_identity *identity) {
+/* Makes the header, which the caller deletes. NULL: no memory. */
+static cJSON *assertion_header(const struct crypto_identity *identity) {
     struct strbuf thumbprint;
     strbuf_init(&thumbprint, SHA256_TEXT_BYTES);
     crypto_base64url_encode(identity->thumbprint, sizeof identity->thumbprint, &thumbprint);
@@ -41,8 +46,9 @@ static cJSON *header_of(const struct crypto_identity *identity) {
     return header;
 }
 
-static cJSON *claims_of(const struct token_client *client, const char *audience, const char *id,
-                        int64_t now_s) {
+/* Makes the claims, which the caller deletes. NULL: no memory. */
+static cJSON *assertion_claims(const struct token_client *client, const char *audience,
+                               const char *id, int64_t now_s) {
     cJSON *claims = cJSON_CreateObject();
     bool ok = cJSON_AddStringToObject(claims, "aud", audience) != NULL &&
               cJSON_AddStringToObject(claims, "iss", client->client_id) != NULL &&
@@ -57,6 +63,20 @@ static cJSON *claims_of(const struct token_client *client, const char *audience,
     return claims;
 }
 
+/* Appends a dot and the signature of everything before it. */
+static enum status append_signature(struct strbuf *out, const struct crypto_identity *identity) {
+    unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
+    size_t length;
+    enum status status = crypto_sign_rs256(identity, out->data, out->length, signature, &length);
+    if (status == STATUS_OK) {
+        strbuf_append_char(out, '.');
+        crypto_base64url_encode(signature, length, out);
+        status = strbuf_status(out);
+    }
+    crypto_wipe(signature, sizeof signature);
+    return status;
+}
+
 /* Appends HEADER.CLAIMS.SIGNATURE. */
 static enum status append_assertion(struct strbuf *out, const struct token_client *client,
                                     const struct crypto_identity *identity,
@@ -65,29 +85,26 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
     struct strbuf audience;
     strbuf_init(&audience, ASSERTION_MAX_BYTES);
     token_http_endpoint(&audience, client);
+    int64_t now_s = clock_wall_ms(platform->clock) / 1000;
     enum status status = strbuf_status(&audience);
-    if (status == STATUS_OK) {
-        status = uuid_v4(platform->random, id);
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        status = append_json(out, header_of(identity));
+    status = uuid_v4(platform->random, id);
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        strbuf_append_char(out, '.');
-        status = append_json(
-            out, claims_of(client, audience.data, id, clock_wall_ms(platform->clock) / 1000));
+    status = append_json(out, assertion_header(identity));
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
-        size_t length;
-        status = crypto_sign_rs256(identity, out->data, out->length, signature, &length);
-        if (status == STATUS_OK) {
-            strbuf_append_char(out, '.');
-            crypto_base64url_encode(signature, length, out);
-            status = strbuf_status(out);
-        }
-        crypto_wipe(signature, sizeof signature);
+    strbuf_append_char(out, '.');
+    status = append_json(out, assertion_claims(client, audience.data, id, now_s));
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
+    status = append_signature(out, identity);
+cleanup:
     strbuf_cleanup(&audience);
     return status;
 }
@@ -110,7 +127,7 @@ static enum status make_assertion(const struct token_source_principal *self,
     return status;
 }
 
-/* --- the source --- */
+/* ---- the source ---- */
 
 static enum status ask_with_certificate(struct token_http_source *source, struct strbuf *pem,
                                         struct error *err) {
@@ -127,8 +144,8 @@ static enum status ask_with_certificate(struct token_http_source *source, struct
     return status;
 }
 
-static enum status start(struct token_source *source, const struct platform *platform,
-                         struct error *err) {
+static enum status principal_start(struct token_source *source, const struct platform *platform,
+                                   struct error *err) {
     struct token_source_principal *self = (struct token_source_principal *)source;
     if (self->secret == NULL) {
         return token_http_read_file(&self->http, platform, self->certificate_path,
@@ -145,7 +162,7 @@ void token_source_principal_init(struct token_source_principal *source,
     *source = (struct token_source_principal){
         .http.base = {.name = secret != NULL ? "a service principal's secret"
                                              : "a service principal's certificate",
-                      .start = start,
+                      .start = principal_start,
                       .cancel = token_http_cancel},
         .client = *client,
         .secret = secret,

@@ -6,8 +6,10 @@
 #include "inventory/inventory.h"
 #include "inventory/operation.h"
 
-/* A repeat is answered alike for 24 hours at least. A request is answered less than 10 minutes after it was decided. */
+/* Promised are 24 hours from the answer, which comes less than 10 minutes after the decision. */
 enum { KEEP_RECORD_MS = (24 * 60 + 10) * 60 * 1000 };
+
+/* ---- stages ---- */
 
 static bool has_key(const struct inventory_request *request) {
     return request->key_hash[0] != '\0';
@@ -34,12 +36,15 @@ void batch_reset(struct batch *batch) {
     }
 }
 
+/*
+ * A request that needs a look-up keeps the need. Otherwise it would wait for as long as each batch
+ * has something else to commit. A record that was found is kept, too. That none was found is
+ * forgotten, because a commit may have added one since.
+ */
 void batch_forget_decision(struct inventory_request *request) {
-    if (request->stage == REQUEST_NEEDS_RECORD) {
-        return; /* it is looked up first: otherwise it would wait for as long as each batch commits something */
+    if (request->stage != REQUEST_NEEDS_RECORD) {
+        request->stage = has_record(request) ? REQUEST_LOOKED_UP : REQUEST_QUEUED;
     }
-    /* A record that was found stays. That there was none is true of the product as it was then alone. */
-    request->stage = has_record(request) ? REQUEST_LOOKED_UP : REQUEST_QUEUED;
 }
 
 void batch_look_up_keys(struct batch *batch) {
@@ -51,15 +56,17 @@ void batch_look_up_keys(struct batch *batch) {
     }
 }
 
+/* ---- for the rules ---- */
+
 bool batch_has_room(const struct batch *batch, const struct inventory_request *request,
                     int changes) {
     return changes + has_key(request) <= inventory_room(batch->state, batch->certain_ms);
 }
 
 enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request) {
+    bool is_looked_up = !has_key(request) || request->stage == REQUEST_LOOKED_UP;
     request->available = inventory_available(batch->state, batch->now_ms);
-    return has_key(request) && request->stage != REQUEST_LOOKED_UP ? REQUEST_NEEDS_RECORD
-                                                                   : REQUEST_DECIDED;
+    return is_looked_up ? REQUEST_DECIDED : REQUEST_NEEDS_RECORD;
 }
 
 enum request_stage batch_grant(struct batch *batch, struct inventory_request *request,
@@ -78,14 +85,29 @@ enum request_stage batch_grant(struct batch *batch, struct inventory_request *re
     memcpy(record.key_hash, request->key_hash, sizeof record.key_hash);
     memcpy(record.request_hash, request->request_hash, sizeof record.request_hash);
     snprintf(record.reservation_id, sizeof record.reservation_id, "%s", reservation_id);
-    /* Without its record a repeat would be carried out again. So the whole batch fails with it. */
+    /* Without its record a repeat would be carried out again, so a failure fails the batch. */
     batch->failure = product_state_add_record(batch->state, &record);
     return REQUEST_DECIDED;
 }
 
-/* Answers a request whose key was used before, now or earlier in this batch. */
-static enum request_stage answer_repeat(struct inventory_request *request,
-                                        const struct idempotency_record *record) {
+/* ---- deciding ---- */
+
+/* Returns the record of the request's key: a stored one, or one that this batch adds. Or NULL. */
+static const struct idempotency_record *find_record(const struct batch *batch,
+                                                    const struct inventory_request *request) {
+    if (has_record(request)) {
+        return &request->record;
+    }
+    for (size_t i = 0; i < batch->state->record_count && has_key(request); i++) {
+        if (strcmp(batch->state->records[i].key_hash, request->key_hash) == 0) {
+            return &batch->state->records[i];
+        }
+    }
+    return NULL;
+}
+
+static enum request_stage batch_answer_repeat(struct inventory_request *request,
+                                              const struct idempotency_record *record) {
     request->is_repeat = true;
     if (strcmp(record->request_hash, request->request_hash) != 0) {
         request->status =
@@ -102,39 +124,29 @@ static enum request_stage answer_repeat(struct inventory_request *request,
     return REQUEST_DECIDED;
 }
 
-static const struct idempotency_record *find_record(const struct batch *batch,
-                                                    const struct inventory_request *request) {
-    if (has_record(request)) {
-        return &request->record;
-    }
-    for (size_t i = 0; i < batch->state->record_count && has_key(request); i++) {
-        if (strcmp(batch->state->records[i].key_hash, request->key_hash) == 0) {
-            return &batch->state->records[i];
-        }
-    }
-    return NULL;
-}
-
-/* Returns false if the transaction has no room for it. */
-static bool decide_one(struct batch *batch, struct inventory_request *request) {
-    if (request->stage ==
-        REQUEST_DECIDED) { /* it has failed alone, or was refused before a look-up */
+/*
+ * Decides one request. It may be decided already: it failed alone, or it was refused while another
+ * had to be looked up. Returns false if the transaction has no room for it.
+ */
+static bool batch_decide_one(struct batch *batch, struct inventory_request *request) {
+    if (request->stage == REQUEST_DECIDED) {
         return true;
     }
     enum request_stage before = request->stage;
     request->status = STATUS_OK;
     request->is_repeat = false;
     request->units = 0;
-    request->version = 0; /* of the commit that is to come, unless it is known before */
+    request->version = 0; /* that of the commit, unless it is set before */
     const struct idempotency_record *record = find_record(batch, request);
     request->stage = record == NULL ? request->operation->decide(batch, request)
-                                    : answer_repeat(request, record);
+                                    : batch_answer_repeat(request, record);
     return request->stage != before;
 }
 
 /*
- * Whether the product has to be read again before a request of a batch without changes can be answered. That it was read
- * under this very lease proves nothing: the lease may have been broken since.
+ * Returns true if a batch without changes cannot answer this request before the product is
+ * validated. A read under the present lease, but before the request came, is not enough: the lease
+ * may have been broken since.
  */
 static bool needs_validation(const struct inventory_request *request, uint64_t validated_sequence) {
     bool is_answer = request->stage == REQUEST_DECIDED && request->status == STATUS_OK &&
@@ -143,19 +155,32 @@ static bool needs_validation(const struct inventory_request *request, uint64_t v
            request->sequence >= validated_sequence;
 }
 
-static enum batch_outcome judge(const struct batch *batch, uint64_t validated_sequence) {
+/*
+ * What follows from the decisions. The first that applies:
+ *
+ *     the decisions must not be committed                BATCH_FAIL
+ *     there are changes                                  BATCH_COMMIT
+ *     an answer needs a validated product                BATCH_VALIDATE
+ *     a key has to be looked up                          BATCH_LOOK_UP
+ *     at least one request is decided                    BATCH_ANSWER
+ *     none is decided                                    BATCH_VALIDATE
+ *
+ * In the last case the first request has no room in an empty transaction: its units are in expired
+ * rows that may not be removed yet.
+ */
+static enum batch_outcome batch_judge(const struct batch *batch, uint64_t validated_sequence) {
     const struct inventory_request *request;
     bool is_decided = false, must_validate = false, must_look_up = false;
-    if (batch->failure != STATUS_OK) {
-        return BATCH_FAIL;
-    }
-    if (batch->state->change_count > 0) {
-        return BATCH_COMMIT; /* it can succeed only if the cache is what is stored */
-    }
     TAILQ_FOREACH(request, &batch->requests, link) {
         is_decided = is_decided || request->stage == REQUEST_DECIDED;
         must_validate = must_validate || needs_validation(request, validated_sequence);
         must_look_up = must_look_up || request->stage == REQUEST_NEEDS_RECORD;
+    }
+    if (batch->failure != STATUS_OK) {
+        return BATCH_FAIL;
+    }
+    if (batch->state->change_count > 0) {
+        return BATCH_COMMIT;
     }
     if (must_validate) {
         return BATCH_VALIDATE;
@@ -163,11 +188,13 @@ static enum batch_outcome judge(const struct batch *batch, uint64_t validated_se
     if (must_look_up) {
         return BATCH_LOOK_UP;
     }
-    /* With no room in an empty transaction, its units are in rows that may not be removed yet. */
     return is_decided ? BATCH_ANSWER : BATCH_VALIDATE;
 }
 
-/* A look-up follows, and by the commit something may have expired. What was refused keeps the version that it was refused at. */
+/*
+ * The batch will be decided again after the look-up, and may then have something to commit. What is
+ * decided now keeps the version that it was decided at.
+ */
 static void note_versions(struct batch *batch) {
     struct inventory_request *request;
     TAILQ_FOREACH(request, &batch->requests, link) {
@@ -183,16 +210,32 @@ enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence
     bool has_room = true;
     batch->failure = STATUS_OK;
     TAILQ_FOREACH(request, &batch->requests, link) {
-        has_room = has_room && decide_one(batch, request) && batch->failure == STATUS_OK;
+        has_room = has_room && batch_decide_one(batch, request) && batch->failure == STATUS_OK;
     }
     if (batch->state->change_count > 0) {
-        inventory_expire_along(batch->state, batch->certain_ms);
+        inventory_expire_alongside(batch->state, batch->certain_ms);
     }
-    enum batch_outcome outcome = judge(batch, validated_sequence);
+    enum batch_outcome outcome = batch_judge(batch, validated_sequence);
     if (outcome == BATCH_LOOK_UP) {
         note_versions(batch);
     }
     return outcome;
+}
+
+/* ---- after the commit ---- */
+
+static void batch_complete_answer(const struct batch *batch, struct inventory_request *request,
+                                  int renewal_count) {
+    request->committed_units += request->units;
+    request->renewal_count = renewal_count;
+    if (request->version == 0) {
+        request->version = batch->state->product.version;
+    }
+    if (request->units > 0 && !request->is_repeat && request->operation->log_success != NULL) {
+        const struct correlation *before = correlation_use(request->correlation);
+        request->operation->log_success(batch->product_id, request);
+        correlation_use(before);
+    }
 }
 
 void batch_complete_answers(struct batch *batch, int renewal_count) {
@@ -200,19 +243,8 @@ void batch_complete_answers(struct batch *batch, int renewal_count) {
     TAILQ_FOREACH(request, &batch->requests, link) {
         if (request->stage == REQUEST_CONTINUES) {
             request->committed_units += request->units;
-        }
-        if (request->stage != REQUEST_DECIDED || request->status != STATUS_OK) {
-            continue;
-        }
-        request->committed_units += request->units;
-        request->renewal_count = renewal_count;
-        if (request->version == 0) {
-            request->version = batch->state->product.version;
-        }
-        if (request->units > 0 && !request->is_repeat && request->operation->log_success != NULL) {
-            const struct correlation *before = correlation_use(request->correlation);
-            request->operation->log_success(batch->product_id, request);
-            correlation_use(before);
+        } else if (request->stage == REQUEST_DECIDED && request->status == STATUS_OK) {
+            batch_complete_answer(batch, request, renewal_count);
         }
     }
 }

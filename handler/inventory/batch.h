@@ -1,11 +1,24 @@
 /*
- * batch.h - requests that are decided together and committed as one transaction. Pure: nothing here reads or waits.
+ * batch.h - requests that are decided together and committed as one transaction.
  *
- * Rules   A request with a key that was used before gets the answer of that time. A request that would be refused is
- *         refused only once its key was looked up.
- *         A refusal rests on the product as it is stored. Where no commit proves that the cache is that, the product has
- *         to be read again after the request has come.
- *         An answer is final only when the batch was committed, or had nothing to commit.
+ * The batch works on the product as the cache has it, which may be outdated (product_cache.h). It
+ * decides its requests one after the other, so each sees what those before it have changed. Nothing
+ * here reads or waits: the outcome of batch_decide says what the pipeline has to do next.
+ *
+ * Vocabulary
+ *   validated  The cached product was found to be the stored one, by a read or a commit.
+ *   refused    The rules do not allow the request: too few units are available, for example.
+ *   repeat     A request with an Idempotency-Key that was used before.
+ *   record     What is stored under a key: the answer, kept for repeats.
+ *
+ * Rules
+ *   - A repeat gets the first request's answer. To grant a request needs no look-up of its key: the
+ *     commit adds the key's record, and fails if there is one. A refusal commits no record, so its
+ *     key is looked up first.
+ *   - A batch with changes needs no validation: its commit succeeds only if the product is the
+ *     cached one. A batch without changes has no commit. So a refusal holds only if the product was
+ *     validated after the request came.
+ *   - The answers hold once the batch is committed, or if there was nothing to commit.
  */
 #ifndef INVENTORY_BATCH_H
 #define INVENTORY_BATCH_H
@@ -19,54 +32,60 @@
 struct batch {
     struct inventory_requests requests; /* in order of arrival */
     const char *product_id;
-    struct product_state *state;        /* the product, as the cache has it; decisions change it */
+    struct product_state *state;        /* the cached product; decisions change it */
     int64_t lifetime_ms;                /* of new reservations */
     const struct random_source *random; /* for their ids */
-    int64_t now_ms;                     /* storage's time, by which everything is decided */
-    int64_t certain_ms;  /* storage's time for certain, by which rows are removed; <= now_ms */
-    enum status failure; /* STATUS_OK, or why what was decided may not be committed */
+    int64_t now_ms;                     /* storage's time, at which everything is decided */
+    int64_t certain_ms;  /* <= now_ms; storage has certainly reached it: rows are removed by it */
+    enum status failure; /* STATUS_OK, or why the decisions must not be committed */
 };
 
 enum batch_outcome {
-    BATCH_COMMIT, /* there are changes; the decided requests are answered once they are committed */
-    BATCH_ANSWER, /* nothing to commit; the decided requests can be answered */
-    BATCH_VALIDATE, /* the product has to be read again first */
-    BATCH_LOOK_UP,  /* keys have to be looked up first */
-    BATCH_FAIL,     /* `failure` says why */
+    BATCH_COMMIT,   /* commit the changes, then answer the decided requests */
+    BATCH_ANSWER,   /* answer the decided requests; there is nothing to commit */
+    BATCH_VALIDATE, /* read the product again, then decide everything anew */
+    BATCH_LOOK_UP,  /* look up keys, then decide again */
+    BATCH_FAIL,     /* fail the batch, with `failure` */
 };
 
 /*
- * Decides the requests in order, up to the first for which the transaction has no room. The product was validated, that is
- * read from storage or committed, after every request with a sequence below `validated_sequence` had come.
+ * Decides the requests in order, up to the first for which the transaction has no room. When the
+ * product was validated, every request with a sequence below `validated_sequence` had come.
  */
 enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence);
 
-/* The product in memory was thrown away: all requests are undecided again, and need their rows anew. */
+/* The cached product was thrown away: every request is undecided again, and lacks its rows. */
 void batch_reset(struct batch *batch);
 
-/* A commit has been made since: a request that is not decided must be decided anew, with the rows that it has. */
+/* The request was not decided in its batch. It starts anew in the next, with the rows it has. */
 void batch_forget_decision(struct inventory_request *request);
 
-/* Asks for a look-up of every key in the batch. */
+/* Makes every request with a key need a look-up. */
 void batch_look_up_keys(struct batch *batch);
 
-/* Whether a request still lacks rows, or its record. */
+/* Return true if a request still needs a look-up of its rows, or of its key's record. */
 bool batch_lacks_rows(const struct inventory_request *request);
 bool batch_lacks_record(const struct inventory_request *request);
 
-/* Fills in what all answers have in common, and writes the log lines of the successes. After the commit. */
+/*
+ * After the commit: fills in what the answers have in common, and logs the successes.
+ * `renewal_count` is the number of renewals of the lease during the batch.
+ */
 void batch_complete_answers(struct batch *batch, int renewal_count);
 
-/* ---- for operation.c ---- */
+/* ---- for the rules in operation.c ---- */
 
-/* Whether the transaction has room for `changes` more rows, and for the record of the request's key. */
+/* Returns true if the transaction has room for `changes` more rows and the record of the key. */
 bool batch_has_room(const struct batch *batch, const struct inventory_request *request,
                     int changes);
 
-/* Refuses a request, unless its key has to be looked up first. */
+/* Refuses a request, unless its key has to be looked up first. Returns the request's stage. */
 enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request);
 
-/* Grants `units`, and adds the record of its key to the commit. `reservation_id`: what the record names; may be "". */
+/*
+ * Grants `units`, and adds the record of the request's key to the commit. The record names
+ * `reservation_id`, which may be "". Returns the request's stage.
+ */
 enum request_stage batch_grant(struct batch *batch, struct inventory_request *request,
                                int64_t units, const char *reservation_id);
 

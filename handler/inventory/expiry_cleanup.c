@@ -8,169 +8,171 @@
 
 enum { FILTER_MAX_BYTES = 1024 };
 
-static int64_t storage_deadline_ms(const struct expiry_cleanup *purge) {
-    return clock_now_ms(purge->client->platform->clock) + STORAGE_DEADLINE_MS;
+static int64_t storage_deadline_ms(const struct expiry_cleanup *cleanup) {
+    return clock_now_ms(cleanup->client->platform->clock) + STORAGE_DEADLINE_MS;
 }
 
-static void end_purge(struct expiry_cleanup *purge, enum status status, const struct error *err) {
-    free(purge->found);
-    purge->found = NULL;
-    purge->done(purge->context, status, err);
+static void end_cleanup(struct expiry_cleanup *cleanup, enum status status,
+                        const struct error *err) {
+    free(cleanup->listed);
+    cleanup->listed = NULL;
+    cleanup->done(cleanup->context, status, err);
 }
 
 /* ---- DELETING, WAITING ---- */
 
-static void fail_deletion(struct expiry_cleanup *purge, enum status status,
+static void fail_deletion(struct expiry_cleanup *cleanup, enum status status,
                           const struct error *err) {
     struct error failure = *err;
-    error_wrap(&failure, "deleting rows of partition %s", purge->partition_key);
-    end_purge(purge, status, &failure);
+    error_wrap(&failure, "deleting rows of partition %s", cleanup->partition_key);
+    end_cleanup(cleanup, status, &failure);
 }
 
-/* How many rows are deleted together. */
-static size_t batch_size(const struct expiry_cleanup *purge) {
-    size_t left = purge->count - purge->at;
-    if (purge->at < purge->singly_until) {
+/* Returns how many rows the next request deletes. */
+static size_t batch_rows(const struct expiry_cleanup *cleanup) {
+    size_t left = cleanup->count - cleanup->next;
+    if (cleanup->next < cleanup->single_until) {
         return 1;
     }
     return left < TABLE_TRANSACTION_MAX_OPERATIONS ? left : TABLE_TRANSACTION_MAX_OPERATIONS;
 }
 
-static void send_deletion(struct expiry_cleanup *purge);
+static void send_deletion(struct expiry_cleanup *cleanup);
 
 static void on_wait_over(void *context, enum status status, struct http_reply *reply,
                          const struct error *err) {
-    struct expiry_cleanup *purge = context;
+    struct expiry_cleanup *cleanup = context;
     (void)reply;
     if (status == STATUS_OK) {
-        send_deletion(purge);
+        send_deletion(cleanup);
     } else {
-        fail_deletion(purge, status, err);
+        fail_deletion(cleanup, status, err);
     }
 }
 
-static void back_off(struct expiry_cleanup *purge) {
-    int64_t delay_ms = storage_client_delay_ms(purge->client, purge->attempts,
-                                               purge->failure.retry_after_ms, purge->deadline_ms);
+static void wait_to_delete_again(struct expiry_cleanup *cleanup) {
+    int64_t delay_ms = storage_client_delay_ms(
+        cleanup->client, cleanup->attempts, cleanup->failure.retry_after_ms, cleanup->deadline_ms);
     if (delay_ms < 0) {
-        fail_deletion(purge, STATUS_UNAVAILABLE, &purge->failure);
+        fail_deletion(cleanup, STATUS_UNAVAILABLE, &cleanup->failure);
         return;
     }
-    storage_operation_wait(&purge->wait, purge->client, delay_ms, on_wait_over, purge);
+    storage_operation_wait(&cleanup->wait, cleanup->client, delay_ms, on_wait_over, cleanup);
 }
 
-static void delete_next(struct expiry_cleanup *purge) {
+static void delete_next(struct expiry_cleanup *cleanup) {
     const struct error none = {.status = STATUS_OK};
-    if (purge->at == purge->count) {
-        end_purge(purge, STATUS_OK, &none);
+    if (cleanup->next == cleanup->count) {
+        end_cleanup(cleanup, STATUS_OK, &none);
         return;
     }
-    purge->attempts = 0;
-    purge->deadline_ms = storage_deadline_ms(purge);
-    send_deletion(purge);
+    cleanup->attempts = 0;
+    cleanup->deadline_ms = storage_deadline_ms(cleanup);
+    send_deletion(cleanup);
 }
 
-/* Whether somebody else has taken the row away, or written it anew. */
-static bool is_passed_over(enum status status) {
+/* Returns true if a row is gone, or was replaced. */
+static bool is_skipped(enum status status) {
     return status == STATUS_NOT_FOUND || status == STATUS_PRECONDITION_FAILED;
 }
 
 /*
- * A transaction is tried once, since a repeat may meet its own success. Here that is the outcome
- * that is wished for, and the rows are looked at one by one then.
+ * table_transaction_start never repeats a transaction, because the repeat may fail on the success
+ * of the first attempt. Here a repeat is safe: if the rows are gone, they are skipped one by one.
  */
 static void on_deleted(void *context, enum status status, const struct error *err) {
-    struct expiry_cleanup *purge = context;
-    size_t size = batch_size(purge);
+    struct expiry_cleanup *cleanup = context;
+    size_t size = batch_rows(cleanup);
     if (status == STATUS_UNAVAILABLE) {
-        purge->failure = *err;
-        back_off(purge);
-    } else if (is_passed_over(status) && size > 1) {
-        purge->singly_until = purge->at + size;
-        delete_next(purge);
-    } else if (status == STATUS_OK || is_passed_over(status)) {
-        purge->deleted += status == STATUS_OK ? (int)size : 0;
-        purge->at += size;
-        delete_next(purge);
+        cleanup->failure = *err;
+        wait_to_delete_again(cleanup);
+    } else if (is_skipped(status) && size > 1) {
+        cleanup->single_until = cleanup->next + size;
+        delete_next(cleanup);
+    } else if (status == STATUS_OK || is_skipped(status)) {
+        cleanup->deleted_count += status == STATUS_OK ? (int)size : 0;
+        cleanup->next += size;
+        delete_next(cleanup);
     } else {
-        fail_deletion(purge, status, err);
+        fail_deletion(cleanup, status, err);
     }
 }
 
-static void send_deletion(struct expiry_cleanup *purge) {
+static void send_deletion(struct expiry_cleanup *cleanup) {
     struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS];
-    size_t size = batch_size(purge);
+    size_t size = batch_rows(cleanup);
     for (size_t i = 0; i < size; i++) {
-        const struct expiry_cleanup_row *row = &purge->rows[purge->at + i];
+        const struct expiry_cleanup_row *row = &cleanup->rows[cleanup->next + i];
         operations[i] = (struct table_operation){.kind = TABLE_DELETE,
-                                                 .partition_key = purge->partition_key,
+                                                 .partition_key = cleanup->partition_key,
                                                  .row_key = row->row_key,
                                                  .if_match = row->etag};
     }
-    purge->attempts++;
-    table_transaction_start(&purge->call, purge->client, purge->table, operations, size,
-                            purge->deadline_ms, NULL, on_deleted, purge);
+    cleanup->attempts++;
+    table_transaction_start(&cleanup->call, cleanup->client, cleanup->table, operations, size,
+                            cleanup->deadline_ms, NULL, on_deleted, cleanup);
 }
 
-void expiry_cleanup_rows_start(struct expiry_cleanup *purge, struct storage_client *client,
+void expiry_cleanup_rows_start(struct expiry_cleanup *cleanup, struct storage_client *client,
                                const char *table, const char *partition_key,
                                const struct expiry_cleanup_row *rows, size_t count, table_done done,
                                void *context) {
     assert(count > 0);
-    *purge = (struct expiry_cleanup){.client = client,
-                                     .table = table,
-                                     .partition_key = partition_key,
-                                     .rows = rows,
-                                     .count = count,
-                                     .done = done,
-                                     .context = context};
-    delete_next(purge);
+    *cleanup = (struct expiry_cleanup){.client = client,
+                                       .table = table,
+                                       .partition_key = partition_key,
+                                       .rows = rows,
+                                       .count = count,
+                                       .done = done,
+                                       .context = context};
+    delete_next(cleanup);
 }
 
-/* ---- FINDING ---- */
+/* ---- LISTING ---- */
 
-static enum status take_record(void *context, const cJSON *entity, struct error *err) {
-    struct expiry_cleanup *purge = context;
-    if (purge->count == purge->found_capacity) {
-        size_t capacity = purge->found_capacity == 0 ? TABLE_TRANSACTION_MAX_OPERATIONS
-                                                     : purge->found_capacity * 2;
-        struct expiry_cleanup_row *grown = realloc(purge->found, capacity * sizeof *grown);
+/* Lists a record. One that cannot be read is a newer release's, which deletes it itself. */
+static enum status list_record(void *context, const cJSON *entity, struct error *err) {
+    struct expiry_cleanup *cleanup = context;
+    if (cleanup->count == cleanup->listed_capacity) {
+        size_t capacity = cleanup->listed_capacity == 0 ? TABLE_TRANSACTION_MAX_OPERATIONS
+                                                        : cleanup->listed_capacity * 2;
+        struct expiry_cleanup_row *grown = realloc(cleanup->listed, capacity * sizeof *grown);
         if (grown == NULL) {
             return error_set(err, STATUS_NO_MEMORY, "no memory for the list of records");
         }
-        purge->found = grown;
-        purge->found_capacity = capacity;
+        cleanup->listed = grown;
+        cleanup->listed_capacity = capacity;
     }
-    struct expiry_cleanup_row *row = &purge->found[purge->count];
+    struct expiry_cleanup_row *row = &cleanup->listed[cleanup->count];
     if (product_entity_copy_text(entity, "RowKey", row->row_key, sizeof row->row_key) &&
         product_entity_copy_text(entity, "odata.etag", row->etag, sizeof row->etag)) {
-        purge->count++;
-    } /* else it is a newer release's, which purges it itself */
+        cleanup->count++;
+    }
     return STATUS_OK;
 }
 
-static void on_found(void *context, enum status status, const struct error *err) {
-    struct expiry_cleanup *purge = context;
-    strbuf_cleanup(&purge->filter);
+static void on_listed(void *context, enum status status, const struct error *err) {
+    struct expiry_cleanup *cleanup = context;
+    strbuf_cleanup(&cleanup->filter);
     if (status != STATUS_OK) {
-        end_purge(purge, status, err);
+        end_cleanup(cleanup, status, err);
         return;
     }
-    purge->rows = purge->found;
-    delete_next(purge);
+    cleanup->rows = cleanup->listed;
+    delete_next(cleanup);
 }
 
-/* Ends it in the loop's next round. */
-static void on_unwritten(void *context, enum status status, struct http_reply *reply,
-                         const struct error *err) {
-    struct expiry_cleanup *purge = context;
+/* Ends a cleanup whose query could not be written, in the loop's next round. */
+static void on_no_query(void *context, enum status status, struct http_reply *reply,
+                        const struct error *err) {
+    struct expiry_cleanup *cleanup = context;
     struct error failure;
     (void)status, (void)reply, (void)err;
-    error_set(&failure, strbuf_status(&purge->filter), "the query could not be written");
-    on_found(purge, failure.status, &failure);
+    error_set(&failure, strbuf_status(&cleanup->filter), "the query could not be written");
+    on_listed(cleanup, failure.status, &failure);
 }
 
-static void append_filter(struct strbuf *filter, const char *product_id, int64_t now_ms) {
+static void append_record_filter(struct strbuf *filter, const char *product_id, int64_t now_ms) {
     char until[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(now_ms, until);
     strbuf_append_string(filter, "PartitionKey eq ");
@@ -182,24 +184,26 @@ static void append_filter(struct strbuf *filter, const char *product_id, int64_t
 }
 
 /*
- * The ETags matter: once a record is gone, its key may be used anew, and that record is nobody's to
- * delete. So does the whole filter: half of it would find every row of the product.
+ * The records are deleted by their ETags: a key whose record is gone may be used again, and the new
+ * record must stay. The query is not sent unless its filter is complete: a part of it would select
+ * every row of the product.
  */
-void expiry_cleanup_records_start(struct expiry_cleanup *purge, struct storage_client *client,
+void expiry_cleanup_records_start(struct expiry_cleanup *cleanup, struct storage_client *client,
                                   const char *table, const char *product_id, int64_t now_ms,
                                   table_done done, void *context) {
-    *purge = (struct expiry_cleanup){.client = client,
-                                     .table = table,
-                                     .partition_key = product_id,
-                                     .done = done,
-                                     .context = context};
-    strbuf_init(&purge->filter, FILTER_MAX_BYTES);
-    append_filter(&purge->filter, product_id, now_ms);
-    if (strbuf_status(&purge->filter) != STATUS_OK) {
-        storage_operation_wait(&purge->wait, client, 0, on_unwritten, purge);
+    *cleanup = (struct expiry_cleanup){.client = client,
+                                       .table = table,
+                                       .partition_key = product_id,
+                                       .done = done,
+                                       .context = context};
+    strbuf_init(&cleanup->filter, FILTER_MAX_BYTES);
+    append_record_filter(&cleanup->filter, product_id, now_ms);
+    if (strbuf_status(&cleanup->filter) != STATUS_OK) {
+        storage_operation_wait(&cleanup->wait, client, 0, on_no_query, cleanup);
         return;
     }
     const struct table_query query = {
-        .table = table, .filter = purge->filter.data, .visit = take_record, .context = purge};
-    table_query_start(&purge->call, client, &query, storage_deadline_ms(purge), on_found, purge);
+        .table = table, .filter = cleanup->filter.data, .visit = list_record, .context = cleanup};
+    table_query_start(&cleanup->call, client, &query, storage_deadline_ms(cleanup), on_listed,
+                      cleanup);
 }

@@ -1,24 +1,34 @@
 /*
- * expiry_index.h - the table's own list of what falls due when: reconciliation reads it instead of the products.
+ * expiry_index.h - the table's index of expiries. Reconciliation finds what has expired without
+ * reading the products.
  *
- * Vocabulary   bucket   the minute in which reservations expire, or the hour within which records are kept
- *              row      "something of this product falls into this bucket"; product_entity.h has its layout
- * Rules        A row is in the table before the commit that adds what it speaks of is sent. The commit writes the bucket into the product's
- *              row (indexed_due_ms, indexed_keep_ms), and while that stays the same no further row is needed: the busiest product
- *              costs one insert a minute, and one an hour for its records.
- *              A row without anything behind it is harmless: a visit that finds nothing, and then it is taken away. The converse
- *              must not be, so rows go last: after the reservations and the records that they speak of.
- *              A row for reservations goes once its minute has been over for DUE_GRACE_MS. Until then a commit that was
- *              decided before the expiry can still be on its way, and it relies on the row; commits are given seconds.
- *              Should one come later even so, the product's due_ms tells all who use the product, and its next row brings reconciliation by.
- *              Records are kept for a day and more, so no commit under way can rely on a row of theirs that goes. Their bucket is found when
- *              the hour has ended: a record is purged at most that much late, and a product is visited once for an hour's records.
- * Cut off      between any two requests, nothing is lost:
- *                row inserted, no commit        a visit that finds nothing
- *                reservations released, row left   the same
- *                some records purged               the row is still there, and the next round purges the rest
- *                some rows taken away              the rest is found by the next round
- * Threads      The loop's.
+ * Vocabulary
+ *   expiry row   a row of the index (product_entity.h). It says that reservations of a product
+ *                expire in a certain minute, or that records of it expire in a certain hour.
+ *   visit        what reconciliation does with a product that the index names
+ *
+ * Rules
+ *   An expiry row is in the table before the commit that it is for is sent. A stale row costs one
+ *   visit that finds nothing; a missing row loses an expiry. For the same reason a row is deleted
+ *   last, after the reservations and records that it is for.
+ *   The product's row says which expiry rows were written last (indexed_due_ms, indexed_keep_ms).
+ *   While they stay the same, a commit needs no further row. So the busiest product costs one
+ *   insert a minute for its reservations, and one an hour for its records.
+ *   A row for reservations is deleted EXPIRY_GRACE_MS after the end of its minute. Until then a
+ *   commit that was decided before the expiry, and relies on the row, may still be on its way.
+ *   Commits are given seconds. If one comes even later, the product's due_ms still tells everyone
+ *   who uses the product, and the product's next expiry row brings a visit.
+ *   A row for records is found, and deleted, when its hour has ended. Records are kept for a day
+ *   and more, so no commit that is under way can rely on such a row. A record is deleted up to an
+ *   hour late, and one visit deletes all records of an hour.
+ *
+ * Interruptions. Nothing is lost if the process ends between two requests:
+ *   after a row was inserted, before its commit     the row costs a visit that finds nothing
+ *   after reservations were removed, before the row  the same
+ *   after some records were deleted                  the row still exists; the next round goes on
+ *   after some rows were deleted                     the next round finds the others
+ *
+ * Threads  The loop's.
  */
 #ifndef INVENTORY_EXPIRY_INDEX_H
 #define INVENTORY_EXPIRY_INDEX_H
@@ -27,54 +37,57 @@
 #include "inventory/product_entity.h"
 #include "storage/table_client.h"
 
-enum { DUE_GRACE_MS = 2 * 60 * 1000 };
+enum { EXPIRY_GRACE_MS = 2 * 60 * 1000 };
 
 struct expiry_index {
     struct inventory_store *store; /* whose operations these are */
     struct storage_client *client;
     const char *table;
-    struct due_row
-        *seen; /* the rows that the last find met, by product: so finish needs no query */
-    size_t seen_count;
+    /*
+     * The rows of the last find_expired, sorted by product. Their keys sort by time, so no query
+     * could find a product's rows without reading all the others.
+     */
+    struct expiry_row *found;
+    size_t found_count;
 };
 
-/* Borrows all of them, which must outlive it. */
+/* All arguments are borrowed, and must outlive the index. */
 void expiry_index_init(struct expiry_index *index, struct inventory_store *store,
                        struct storage_client *client, const char *table);
 void expiry_index_cleanup(struct expiry_index *index);
 
-/*
- * Gives the index rows that a commit of `state` as `after` needs, one with each call, until it
- * returns false. `at` is zero at first. `after` then says that the row is there. So if it cannot be
- * inserted, the commit must not be sent.
- */
-bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
-                           struct due_row *out);
+/* Returns the minute in which a reservation expires: the time_ms of its expiry row. */
+int64_t expiry_index_minute_ms(int64_t expires_ms);
 
 /*
- * Returns the minute in which a reservation expires. indexed_due_ms may be set to it once its row
- * is there.
+ * Gives one expiry row that a commit of `state` needs, and returns true; false if it needs no more.
+ * `at` counts the changes that were looked at, and is 0 before the first call.
+ * Sets indexed_due_ms or indexed_keep_ms of `after`, the product as the commit leaves it. The
+ * commit must not be sent unless the row could be inserted.
  */
-int64_t expiry_index_expiry_ms(int64_t expires_ms);
+bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
+                           struct expiry_row *out);
 
 /*
  * Inserts a row.
- * STATUS_ALREADY_EXISTS  it was there already; as good as STATUS_OK
+ * STATUS_ALREADY_EXISTS  as good as STATUS_OK
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY
  */
 void expiry_index_insert_start(struct expiry_index *index, struct table_call *call,
-                               const struct due_row *row, int64_t deadline_ms, table_done done,
+                               const struct expiry_row *row, int64_t deadline_ms, table_done done,
                                void *context);
 
-/* A store's find_expired, in one query (a request for each 1,000 rows). */
-void expiry_index_find(struct expiry_index *index, int64_t now_ms, struct product_ids *out,
-                       inventory_store_done done, void *context);
+/* A store's find_expired. Costs one request for each 1,000 rows. */
+void expiry_index_find_expired(struct expiry_index *index, int64_t now_ms, struct product_ids *out,
+                               inventory_store_done done, void *context);
 
 /*
- * A store's clean_up_expired, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
- * and, if there are rows for records among them, a query and a request for each 100 records.
+ * A store's clean_up_expired, for the rows of the last find_expired. Costs one request for each 100
+ * expiry rows. If rows for records are among them, it also costs one query, and one request for
+ * each 100 records.
  */
-void expiry_index_finish(struct expiry_index *index, const char *product_id, int64_t now_ms,
-                         int *out_records_purged, inventory_store_done done, void *context);
+void expiry_index_clean_up_expired(struct expiry_index *index, const char *product_id,
+                                   int64_t now_ms, int *out_records_deleted,
+                                   inventory_store_done done, void *context);
 
 #endif

@@ -7,9 +7,11 @@
 #include "base/utf8.h"
 #include "lease/lease_names.h"
 
-/* Whether the transaction has room for a change of `row` with `spare_changes` left over. */
-static bool may_change(const struct product_state *state, const struct reservation *row,
-                       int spare_changes) {
+/* ---- expiry ---- */
+
+/* Returns true if the commit has room for a change of this reservation. */
+static bool has_room_for(const struct product_state *state, const struct reservation *row,
+                         int spare_changes) {
     return row->mark != RESERVATION_STORED ||
            state->change_count + spare_changes < INVENTORY_MAX_CHANGES;
 }
@@ -19,10 +21,10 @@ bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
     return first != NULL && first->expires_ms <= now_ms;
 }
 
-/* Releases the reservation that expires first. False: it has not expired, or there is no room. */
+/* Removes the reservation that expires first. False: it is active, or there is no room. */
 static bool expire_first(struct product_state *state, int64_t now_ms, int spare_changes) {
     struct reservation *first = reservation_list_first(&state->reservations);
-    if (first == NULL || first->expires_ms > now_ms || !may_change(state, first, spare_changes)) {
+    if (first == NULL || first->expires_ms > now_ms || !has_room_for(state, first, spare_changes)) {
         return false;
     }
     state->expired_changes += first->mark == RESERVATION_STORED;
@@ -31,11 +33,11 @@ static bool expire_first(struct product_state *state, int64_t now_ms, int spare_
 }
 
 int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes, int limit) {
-    int released = 0;
-    while (released < limit && expire_first(state, now_ms, spare_changes)) {
-        released++;
+    int removed = 0;
+    while (removed < limit && expire_first(state, now_ms, spare_changes)) {
+        removed++;
     }
-    return released;
+    return removed;
 }
 
 bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms,
@@ -48,21 +50,23 @@ bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t
     return true;
 }
 
-int inventory_expire_along(struct product_state *state, int64_t now_ms) {
+int inventory_expire_alongside(struct product_state *state, int64_t now_ms) {
     int others = state->change_count - state->expired_changes;
     int share = others > INVENTORY_EXPIRE_FEW ? others : INVENTORY_EXPIRE_FEW;
     return inventory_expire(state, now_ms, 0, share - state->expired_changes);
 }
 
 int inventory_room(const struct product_state *state, int64_t now_ms) {
-    size_t waiting = reservation_list_expired_count(&state->reservations, now_ms);
+    size_t expired_count = reservation_list_expired_count(&state->reservations, now_ms);
     int share = INVENTORY_EXPIRE_SHARE - state->expired_changes;
-    if (share > 0 && waiting < (size_t)share) {
-        share = (int)waiting;
+    if (share > 0 && expired_count < (size_t)share) {
+        share = (int)expired_count;
     }
     int room = INVENTORY_MAX_CHANGES - state->change_count - (share > 0 ? share : 0);
     return room > 0 ? room : 0;
 }
+
+/* ---- reserve, release, total ---- */
 
 enum status inventory_reserve(struct product_state *state, const char *customer_id,
                               int64_t quantity, int64_t now_ms, int64_t lifetime_ms,
@@ -98,7 +102,7 @@ struct reservation_terms inventory_terms(const struct reservation *reservation) 
     return terms;
 }
 
-/* Whether it is active, and the one that was asked for (NULL: any). */
+/* Returns true if the reservation is active, and the one that was asked for (NULL: any). */
 static bool may_release(const struct reservation *row, const char *reservation_id, int64_t now_ms) {
     return !reservation_is_removed(row) && row->expires_ms > now_ms &&
            (reservation_id == NULL || strcmp(row->id, reservation_id) == 0);
@@ -127,7 +131,7 @@ int64_t inventory_release(struct product_state *state, const char *customer_id,
     while (next != NULL && released < quantity) {
         struct reservation *row = next;
         next = reservation_list_next_of(row);
-        if (may_release(row, reservation_id, now_ms) && may_change(state, row, spare_changes)) {
+        if (may_release(row, reservation_id, now_ms) && has_room_for(state, row, spare_changes)) {
             int64_t wanted = quantity - released;
             int units = row->quantity < wanted ? row->quantity : (int)wanted;
             product_state_take(state, row, units);
@@ -146,10 +150,12 @@ bool inventory_set_total(struct product_state *state, int64_t total) {
     if (more != 0) {
         state->product.total = total;
         state->product.available += more;
-        state->change_count++; /* no row, but something to commit */
+        state->change_count++; /* no further row, but there is something to commit */
     }
     return true;
 }
+
+/* ---- sums ---- */
 
 int64_t inventory_available(struct product_state *state, int64_t now_ms) {
     return state->product.available + reservation_list_expired_units(&state->reservations, now_ms);
@@ -168,9 +174,9 @@ bool inventory_adds_up(const struct product_state *state) {
     return state->product.available + state->reservations.units == state->product.total;
 }
 
-/* In an operator's words. Where not all rows were read, what `available` has to be is not known. */
-static enum status contradiction(const struct product *product, int64_t units, bool is_complete,
-                                 struct error *err) {
+/* The message says what `available` has to be if all rows were read. */
+static enum status fail_contradiction(const struct product *product, int64_t units,
+                                      bool is_complete, struct error *err) {
     char correction[128] = "";
     if (is_complete && units <= product->total) {
         snprintf(correction, sizeof correction, ", where `available` has to be %lld",
@@ -189,12 +195,15 @@ static enum status contradiction(const struct product *product, int64_t units, b
 enum status inventory_check(const struct product_state *state, struct error *err) {
     const struct product *product = &state->product;
     bool is_complete = state->complete_until_ms == INT64_MAX;
-    int64_t units = state->reservations.units, left = product->total - product->available - units;
-    if (is_complete ? left == 0 : left >= 0) {
+    int64_t units = state->reservations.units;
+    int64_t missing = product->total - product->available - units;
+    if (is_complete ? missing == 0 : missing >= 0) {
         return STATUS_OK;
     }
-    return contradiction(product, units, is_complete, err);
+    return fail_contradiction(product, units, is_complete, err);
 }
+
+/* ---- ids ---- */
 
 bool inventory_is_stored_product_id(const char *id) {
     static const char allowed[] =

@@ -1,15 +1,22 @@
 /*
- * inventory.h - the rules: what reserving, releasing and expiring do to a product. Pure: no storage, no clock.
+ * inventory.h - the rules: what reserving, releasing and expiring do to a product. Pure: they have
+ * no storage and no clock.
  *
- * Operations change a product's state in memory (product_state.h), marking the rows that a store's commit must then write in
- * one transaction.
+ * The rules change a product in memory (product_state.h). A store's commit then writes the changes
+ * as one transaction.
  *
- * Vocabulary   active   not expired: now < expires
- * Rules        available + the sum over all rows == total, before and after every operation, and nothing is ever negative.
- *              A reservation counts as released from the moment it expires; its row is taken away by whichever operation
- *              comes by next. At most INVENTORY_MAX_CHANGES rows change between two commits.
- *              Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
- * Threads: a state belongs to one thread.
+ * Vocabulary
+ *   active    A reservation that has not expired: now < expires.
+ *   expired   now >= expires. Its units count as available from that moment. Its row is removed
+ *             later, by one of the next commits.
+ *   change    A row that the next commit writes. There are at most INVENTORY_MAX_CHANGES.
+ *   room      The changes that a commit still has left. `spare_changes` of them are not used, so
+ *             that they are left for what follows.
+ *
+ * Rules     available + the units of all reservations in storage == total, before and after every
+ *           operation. Nothing is ever negative.
+ *           Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
+ * Threads   A state belongs to one thread.
  */
 #ifndef INVENTORY_INVENTORY_H
 #define INVENTORY_INVENTORY_H
@@ -22,40 +29,50 @@
 #include "inventory/product_state.h"
 
 /*
- * How expired reservations leave: on the way with other changes, in a bounded share of each commit. A commit has
- * INVENTORY_MAX_CHANGES of them.
- *   - Requests leave room for as many as have expired, up to half of the commit: inventory_room. So a queue that never
- *     gets shorter does not keep them there; and however many requests wait, expired ones go as fast as new ones come.
- *   - As many go as the requests themselves change, and a few in any case: inventory_expire_along. So they go as fast as
- *     new ones come at any size of a commit, and one customer's request on a quiet product is not slowed by a backlog.
- *   - A request that needs their units has as many released as it needs, and no more: inventory_expire_for.
+ * Expired reservations are removed along with other changes, in a bounded share of each commit.
+ *   - Requests leave room for the expired reservations, up to half of the commit (inventory_room).
+ *     So expired ones go as fast as new ones come, even if the queue never becomes empty.
+ *   - After the requests, as many expired ones are removed as the requests have made changes, and
+ *     INVENTORY_EXPIRE_FEW in any case (inventory_expire_alongside). So they go as fast as new ones
+ *     come at any size of a commit. One request on a quiet product does not pay for a backlog.
+ *   - A request that needs the units of expired reservations has as many removed as it needs, and
+ *     no more (inventory_expire_for).
  */
 enum {
     INVENTORY_EXPIRE_SHARE = (INVENTORY_MAX_CHANGES + 1) / 2,
     INVENTORY_EXPIRE_FEW = 8,
 };
 
-/*
- * Releases reservations that have expired at `now_ms`, the first first, `limit` at most, as far as changes are left with
- * `spare_changes` left over for what follows. Returns how many; inventory_has_expired tells if there are more.
- */
-int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes, int limit);
+/* Returns true if a reservation in memory has expired at `now_ms`, and was not removed yet. */
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms);
 
-/* The same until `quantity` units are available in the product. Returns whether they are. */
+/*
+ * Removes up to `limit` reservations that have expired at `now_ms`, by expiry, for as long as there
+ * is room. Returns how many.
+ */
+int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes, int limit);
+
+/*
+ * Removes expired reservations until the product's `available` is `quantity` or more. Returns true
+ * if it is.
+ */
 bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms,
                           int spare_changes);
 
-/* The same after all requests of a commit, within its share. */
-int inventory_expire_along(struct product_state *state, int64_t now_ms);
+/* Removes their share of expired reservations, after all requests of a commit. Returns how many. */
+int inventory_expire_alongside(struct product_state *state, int64_t now_ms);
 
-/* How many more changes requests may make in the next commit. More than half of a commit if nothing is changed yet. */
+/*
+ * Returns how many more changes requests may make. For an empty commit that is at least
+ * INVENTORY_MAX_CHANGES - INVENTORY_EXPIRE_SHARE.
+ */
 int inventory_room(const struct product_state *state, int64_t now_ms);
 
 /*
- * Reserves `quantity` units for `customer_id` from `now_ms` for `lifetime_ms`, under an id made with
- * `random`. True: *out_reservation is the new row, borrowed until the state changes next. False: not
- * enough is available (or no change is left), and nothing has changed.
+ * Reserves `quantity` units for `customer_id`, from `now_ms` for `lifetime_ms`, under an id made
+ * with `random`.
+ * *out_reserved true: *out_reservation is the new reservation, borrowed until the state changes.
+ * *out_reserved false: not enough is available, or there is no room. Nothing has changed.
  * STATUS_NO_MEMORY, STATUS_INTERNAL (no random bytes): nothing has changed.
  */
 enum status inventory_reserve(struct product_state *state, const char *customer_id,
@@ -63,62 +80,72 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
                               const struct random_source *random, bool *out_reserved,
                               const struct reservation **out_reservation) MUST_CHECK;
 
-/* What its maker is told of a reservation. */
+/* Returns what the caller that made a reservation is told of it. */
 struct reservation_terms inventory_terms(const struct reservation *reservation);
 
 /*
- * Releases up to `quantity` units of that customer's active reservations, or of the one called `reservation_id` (NULL: any) if it
- * is that customer's; the one that expires first first, the last one split if need be; as far as changes are left with `spare_changes` left over. Returns the units released.
+ * Releases up to `quantity` units of the customer's active reservations, by expiry, for as long as
+ * there is room. The last reservation may be split. With a `reservation_id` (NULL: any) only that
+ * one is touched, if it is the customer's. Returns the units released.
  */
 int64_t inventory_release(struct product_state *state, const char *customer_id,
                           const char *reservation_id, int64_t quantity, int64_t now_ms,
                           int spare_changes);
 
-/* How many changes that would take if there were room for all of them. */
+/* Returns how many changes such a release would make with enough room. */
 int inventory_release_changes(const struct product_state *state, const char *customer_id,
                               const char *reservation_id, int64_t quantity, int64_t now_ms);
 
 /*
- * Makes `total` (>= 0) the product's total, and `available` larger or smaller by as much. False: more than that is in its rows (or no
- * change is left), and nothing has changed.
+ * Sets the product's total (>= 0), and changes `available` by the difference. Returns false if more
+ * units than that are in reservations, or there is no room. Then nothing has changed.
  */
 bool inventory_set_total(struct product_state *state, int64_t total);
 
 /*
- * Units that a caller may be told are available: the product's, and those of expired rows that are still there. Remembers
- * how far it has counted, so that the next call costs only what has expired in between.
+ * Returns the units that a caller may reserve: the product's `available`, and the units of expired
+ * reservations. Counts on from the last call, so it costs only what has expired in between.
  */
 int64_t inventory_available(struct product_state *state, int64_t now_ms);
 
-/* Of a state that holds all rows: units in active reservations. The total is that and inventory_available together. */
+/*
+ * Returns the units in active reservations. With inventory_available they make the total. The state
+ * must hold all rows.
+ */
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 
-/* Of a state that holds all rows: do the rows add up with `available` to the total? Not so: it was read in the middle of a commit. */
+/*
+ * Returns true if `available` and the reservations add up to the total. If not, the rows were read
+ * while a commit wrote them. The state must hold all rows.
+ */
 bool inventory_adds_up(const struct product_state *state);
 
 /*
- * Checks a state, as it was read, against its own rows. With all rows in memory (complete_until_ms
- * INT64_MAX) they add up with `available` to the total; with some of them, to no more than the
- * total.
- * STATUS_MALFORMED   they do not: nothing may be sold from it. `err` says what an operator has to
- *                    do
+ * Checks a state, as it was read, against its own rows. If all rows are in memory
+ * (complete_until_ms is INT64_MAX), they must add up with `available` to the total. If only some
+ * are, to no more.
+ * STATUS_MALFORMED   they do not: nothing may be sold from it. `err` says what an operator can do
  */
 enum status inventory_check(const struct product_state *state, struct error *err) MUST_CHECK;
 
 /*
- * [A-Za-z0-9._~-]{1,128}, but not "reconciliation-job", whose lease would be the job's own (inventory/reconcile.h). The id is a
- * part of a lease's name and keeps its rules: the lease of "A." would be that of "A", because Azure drops dots at a name's end.
+ * Returns true for [A-Za-z0-9._~-]{1,128}, with two exceptions. "reconciliation-job" would share
+ * its lease with the job (inventory/reconcile.h). "A." would share its lease with "A", because
+ * Azure drops dots at the end of a blob's name.
  */
 bool inventory_is_product_id(const char *id);
 
-/* For messages: what it allows. */
+/* The same, for messages. */
 #define PRODUCT_ID_ALLOWED \
     "1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not reconciliation-job"
 
-/* Whether stored rows may be of this product: older releases also took ids with a dot at the end. */
+/*
+ * Returns true if stored rows may be of this product: older releases also took ids with a dot at
+ * the end.
+ */
 bool inventory_is_stored_product_id(const char *id);
 
-/* 1 to 128 characters of UTF-8 without control characters. */
+/* Returns true for 1 to 128 characters of UTF-8 without control characters. */
 bool inventory_is_customer_id(const char *id);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * inventory_request.h - one request for a product: what is wanted, how far it has come, its answer.
+ * inventory_request.h - one request for a product: what is asked for, its stage, its answer.
  *
- * Ownership   A request is its caller's until it is submitted (inventory_service.h), and again once `done` is called.
- * Threads: the loop's.
+ * Ownership  A request is its caller's until it is submitted (inventory_service.h), and again once
+ *            `done` is called.
+ * Threads    The loop's.
  */
 #ifndef INVENTORY_INVENTORY_REQUEST_H
 #define INVENTORY_INVENTORY_REQUEST_H
@@ -21,65 +22,76 @@
 struct operation;
 struct product_pipeline;
 
-/* How far a request has come in its batch. */
+/*
+ * How far a request has come in its batch:
+ *
+ *     QUEUED -> DECIDED                                 as a rule
+ *     QUEUED -> NEEDS_RECORD -> LOOKED_UP -> DECIDED    a refusal, if the request has a key
+ *     QUEUED -> CONTINUES -> QUEUED                     work for more than one batch
+ */
 enum request_stage {
-    REQUEST_QUEUED,       /* not decided; it waits for a batch, or for what its batch has to read */
-    REQUEST_NEEDS_RECORD, /* it would be refused, unless its key was used before: that is not known yet */
-    REQUEST_LOOKED_UP, /* its key was looked up; `record` is what was found, if anything */
-    REQUEST_CONTINUES, /* a part of its work is done with this batch; the rest goes to the end of the queue */
-    REQUEST_DECIDED, /* its answer is right once the batch is committed */
+    /* Not decided: it waits for a batch, or its batch has to read something first. */
+    REQUEST_QUEUED,
+    /* It would be refused, but its key may have been used before: the key has to be looked up. */
+    REQUEST_NEEDS_RECORD,
+    /* Its key was looked up. `record` is the record that was found, if there is one. */
+    REQUEST_LOOKED_UP,
+    /* This batch does a part of its work. The rest waits at the end of the queue. */
+    REQUEST_CONTINUES,
+    /* It has an answer, which holds once the batch is committed. */
+    REQUEST_DECIDED,
 };
 
 struct inventory_request {
-    /* What is wanted. All borrowed. */
+    /* ---- what is asked for. All borrowed ---- */
     const struct operation *operation;
-    const struct correlation *correlation; /* of the invocation; NULL: none */
+    const struct correlation *correlation; /* the invocation's; NULL: none */
     const char *product_id;
     const char *customer_id;        /* reserve, release */
-    const char *reservation_id;     /* release: that one; NULL: any of the customer's */
+    const char *reservation_id;     /* release: only this one; NULL: any of the customer's */
     const char *idempotency_key;    /* NULL: none */
     int64_t quantity;               /* units; set total: the new total */
     struct product_state *snapshot; /* snapshot: initialized; receives all rows */
 
-    /* Called once, on the loop's thread. The request may be freed or submitted anew there. */
+    /* Called once, on the loop's thread. It may free the request, or submit it again. */
     void (*done)(struct inventory_request *request);
     void *context;
 
     /*
-     * The answer. With another status than STATUS_OK all but `failure` is without meaning; only with
-     * STATUS_LEASE_CONFLICT `available` and `version` are those that were read without the lease.
+     * ---- the answer ----
+     *
+     * Unless `status` is STATUS_OK, only `failure` and committed_units have a meaning. With
+     * STATUS_LEASE_CONFLICT so have `available` and `version`, which were read without the lease.
      */
-    enum status status;                   /* inventory_service.h has the list */
-    struct error failure;                 /* what it says for people */
-    int64_t units;                        /* reserved or released; 0: refused by the rules */
-    int64_t available;                    /* units, after this request */
-    int64_t version;                      /* of the product that this answer speaks of */
-    int64_t total;                        /* set total: as it is now, changed or not */
-    struct reservation_terms reservation; /* reserve, with units > 0 */
-    int64_t
-        committed_units; /* over all batches that it took; expire: reservations removed. Also after a failure */
-    int64_t expired_until_ms; /* expire: nothing is left that had expired by then */
-    int renewal_count;        /* of the lease, while the batch was served */
+    enum status status;   /* inventory_service.h lists them */
+    struct error failure; /* the same in words */
+    int64_t units;        /* reserved or released; 0: the rules refuse the request */
+    int64_t available;    /* units, after this request */
+    int64_t version;      /* the version of the product that this answer is about */
+    int64_t total;        /* set total: the total now, changed or not */
+    struct reservation_terms reservation; /* reserve, if units > 0 */
+    int64_t committed_units;  /* in all its batches, also before a failure; expire: reservations */
+    int64_t expired_until_ms; /* expire: no reservation is left that had expired by then */
+    int renewal_count;        /* renewals of the lease during its batch */
     bool is_set;              /* set total: it was not refused */
-    bool is_repeat;           /* its key was used before; this is the answer that was given then */
+    bool is_repeat;           /* its key was used before: this is the answer given then */
 
-    /* The service's. */
-    void (*served)(struct inventory_request
-                       *request); /* called in place of `done` when the pipeline has finished */
+    /* ---- the service's ---- */
+    void (*served)(struct inventory_request *request); /* the pipeline calls it, in place of done */
     struct inventory_service *service;
     struct preparation_waiter waiter;
     struct loop_call call; /* of a thread that waits */
     struct loop_task task;
 
-    /* The pipeline's. */
+    /* ---- the pipeline's ---- */
     TAILQ_ENTRY(inventory_request) link;
     enum request_stage stage;
-    bool has_rows; /* the rows that it needs are in the cache, or its snapshot was taken */
-    char key_hash[INVENTORY_HASH_BYTES]; /* "": a repeat is a request of its own */
+    bool has_rows; /* the cache has the rows that it needs, or its snapshot was taken */
+    char key_hash[INVENTORY_HASH_BYTES]; /* "": no key, so a repeat is carried out */
     char request_hash[INVENTORY_HASH_BYTES];
-    struct idempotency_record record; /* of its key; without key_hash: none was found */
-    uint64_t sequence;                /* of its arrival at the product, in this handler */
-    int64_t arrived_ms;               /* on the clock */
+    struct idempotency_record record; /* its key's; record.key_hash is "" if none was found */
+    uint64_t sequence;  /* its place in the order in which the pipeline got requests */
+    int64_t arrived_ms; /* on the clock; its deadline counts from here */
 };
 
 TAILQ_HEAD(inventory_requests, inventory_request);

@@ -8,6 +8,7 @@
 #include "http/loop_call.h"
 #include "inventory/inventory.h"
 #include "inventory/product_read.h"
+#include "lease/lease_names.h"
 
 enum { KEY_TEXT_BYTES = 1024 };
 
@@ -19,23 +20,24 @@ void inventory_service_init(struct inventory_service *service, const struct plat
                            options->is_prepared);
     product_queues_init(
         &service->queues,
-        &(struct pipeline_surroundings){.platform = platform,
-                                        .store = store,
-                                        .leases = leases,
-                                        .acquire_timeout_ms = acquire_timeout_ms,
-                                        .reservation_lifetime_ms = options->reservation_lifetime_ms,
-                                        .processing_time_ms = options->processing_time_ms});
+        &(struct pipeline_shared){.platform = platform,
+                                  .store = store,
+                                  .leases = leases,
+                                  .acquire_timeout_ms = acquire_timeout_ms,
+                                  .reservation_lifetime_ms = options->reservation_lifetime_ms,
+                                  .processing_time_ms = options->processing_time_ms});
 }
 
 void inventory_service_cleanup(struct inventory_service *service) {
     product_queues_cleanup(&service->queues);
 }
 
-/* ---- submitting ---- */
+/* ---- keys ---- */
 
 /*
- * The key that a request has, or that a release of one reservation gets: with line breaks, which no key of a caller's has.
- * The customer is in it, so that a stranger's release of the same reservation is no repeat, and finds nothing.
+ * Writes a request's own key, or the one that a release of one reservation gets. The latter has
+ * line breaks, which a caller's key cannot have. It has the customer in it, so that another
+ * customer's release of the same reservation is no repeat. Returns false if there is no key.
  */
 static bool write_key(const struct inventory_request *request, char out[KEY_TEXT_BYTES]) {
     if (request->idempotency_key != NULL) {
@@ -50,49 +52,56 @@ static bool write_key(const struct inventory_request *request, char out[KEY_TEXT
 }
 
 static enum status hash_key(struct inventory_request *request) {
-    char key[KEY_TEXT_BYTES], asked[KEY_TEXT_BYTES];
+    char key[KEY_TEXT_BYTES], request_text[KEY_TEXT_BYTES];
     request->key_hash[0] = '\0';
     if (!write_key(request, key)) {
         return STATUS_OK;
     }
-    snprintf(asked, sizeof asked, "%d\n%lld\n%s\n%s", request->operation->stored_code,
+    snprintf(request_text, sizeof request_text, "%d\n%lld\n%s\n%s", request->operation->stored_code,
              (long long)request->quantity,
              request->reservation_id == NULL ? "" : request->reservation_id, request->customer_id);
     enum status status = crypto_sha256_hex(key, strlen(key), request->key_hash);
-    return status == STATUS_OK ? crypto_sha256_hex(asked, strlen(asked), request->request_hash)
-                               : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return crypto_sha256_hex(request_text, strlen(request_text), request->request_hash);
 }
 
-/* In the name of the request, because its owner may log. */
-static void end_request(struct inventory_request *request) {
+/* ---- answers ---- */
+
+/* `done` may log, so the request's correlation is current. `done` may free it. */
+static void service_end_request(struct inventory_request *request) {
     correlation_use(request->correlation);
     request->done(request);
-    correlation_use(NULL); /* that one may be gone */
+    correlation_use(NULL);
 }
 
-static void on_failed(void *context) {
-    end_request(context);
+static void service_on_failed(void *context) {
+    service_end_request(context);
 }
 
-static void fail_later(struct inventory_request *request, enum status status, const char *why) {
+static void service_fail_later(struct inventory_request *request, enum status status,
+                               const char *why) {
     request->status = error_set(&request->failure, status, "%s", why);
-    request->task = (struct loop_task){.run = on_failed, .context = request};
+    request->task = (struct loop_task){.run = service_on_failed, .context = request};
     event_loop_post(request->service->platform->loop, &request->task);
 }
 
-/* A read without the lease, for a caller who did not get it. */
-struct late_look {
+/* ---- what is available, after the lease was not acquired in time ---- */
+
+/* A read without the lease, for an operation that shows what is available all the same. */
+struct late_read {
     struct inventory_request *request;
     struct product_state state;
     int64_t now_ms;
 };
 
-static void on_late_look(void *context, enum status status, const struct error *err) {
-    struct late_look *look = context;
-    struct inventory_request *request = look->request;
+static void service_on_available(void *context, enum status status, const struct error *err) {
+    struct late_read *late = context;
+    struct inventory_request *request = late->request;
     if (status == STATUS_OK) {
-        request->available = inventory_available(&look->state, look->now_ms);
-        request->version = look->state.product.version;
+        request->available = inventory_available(&late->state, late->now_ms);
+        request->version = late->state.product.version;
     } else {
         request->failure = *err;
         request->status = status;
@@ -104,67 +113,70 @@ static void on_late_look(void *context, enum status status, const struct error *
         store_preparation_note_status(&request->service->preparation, request->status,
                                       &request->failure);
     }
-    product_state_cleanup(&look->state);
-    free(look);
-    end_request(request);
+    product_state_cleanup(&late->state);
+    free(late);
+    service_end_request(request);
 }
 
-/* Read after the wait: what this handler has read before may be older than that. */
-static void look_without_lease(struct inventory_request *request) {
+/* The cache does not do: it may be older than the request. */
+static void read_available(struct inventory_request *request) {
     struct inventory_store *store = request->service->store;
-    struct late_look *look = calloc(1, sizeof *look);
-    if (look == NULL) {
+    struct late_read *late = calloc(1, sizeof *late);
+    if (late == NULL) {
         request->status =
             error_set(&request->failure, STATUS_NO_MEMORY, "no memory to read what is available");
-        end_request(request);
+        service_end_request(request);
         return;
     }
-    look->request = request;
-    look->now_ms = store->ops->now_ms(store);
-    product_state_init(&look->state);
+    late->request = request;
+    late->now_ms = store->ops->now_ms(store);
+    product_state_init(&late->state);
     const struct correlation *before = correlation_use(request->correlation);
-    product_read(store, request->product_id, &(struct inventory_query){.until_ms = look->now_ms},
-                 &look->state, on_late_look, look);
+    product_read(store, request->product_id, &(struct inventory_query){.until_ms = late->now_ms},
+                 &late->state, service_on_available, late);
     correlation_use(before);
 }
 
-static void on_served(struct inventory_request *request) {
+/* ---- the way of a request: prepare, queue, answer ---- */
+
+static void service_on_served(struct inventory_request *request) {
     if (request->status == STATUS_LEASE_CONFLICT && request->operation->shows_available) {
-        look_without_lease(request);
+        read_available(request);
         return;
     }
     store_preparation_note_status(&request->service->preparation, request->status,
                                   &request->failure);
-    end_request(request);
+    service_end_request(request);
 }
 
-static void on_prepared(void *context, enum status status, const struct error *err) {
+static void service_on_prepared(void *context, enum status status, const struct error *err) {
     struct inventory_request *request = context;
     if (status == STATUS_OK) {
         product_queues_submit(&request->service->queues, request);
     } else {
         request->status = status;
         request->failure = *err;
-        end_request(request);
+        service_end_request(request);
     }
 }
 
 void inventory_service_submit(struct inventory_service *service,
                               struct inventory_request *request) {
     request->service = service;
-    request->served = on_served;
+    request->served = service_on_served;
     enum status status = hash_key(request);
     if (status != STATUS_OK) {
-        fail_later(request, status, "hashing a key");
+        service_fail_later(request, status, "hashing a key");
     } else if (store_preparation_is_ready(&service->preparation)) {
         product_queues_submit(&service->queues, request);
     } else {
-        request->waiter = (struct preparation_waiter){.done = on_prepared, .context = request};
+        request->waiter =
+            (struct preparation_waiter){.done = service_on_prepared, .context = request};
         store_preparation_await(&service->preparation, &request->waiter);
     }
 }
 
-/* ---- waiting ---- */
+/* ---- for threads that wait ---- */
 
 static void begin_run(void *context) {
     struct inventory_request *request = context;
@@ -205,8 +217,8 @@ void inventory_service_cancel(struct inventory_service *service) {
 
 /* ---- snapshots ---- */
 
-static void end_snapshot(struct inventory_snapshot *snapshot, enum status status,
-                         const struct error *err) {
+static void service_end_snapshot(struct inventory_snapshot *snapshot, enum status status,
+                                 const struct error *err) {
     snapshot->status = status;
     if (status == STATUS_OK) {
         snapshot->now_ms = snapshot->service->store->ops->now_ms(snapshot->service->store);
@@ -215,49 +227,49 @@ static void end_snapshot(struct inventory_snapshot *snapshot, enum status status
         store_preparation_note_status(&snapshot->service->preparation, status, &snapshot->failure);
     }
     correlation_use(snapshot->correlation);
-    snapshot->done(snapshot);
-    correlation_use(NULL); /* that one may be gone */
+    snapshot->done(snapshot); /* may free the snapshot and its correlation */
+    correlation_use(NULL);
 }
 
-static void on_snapshot_taken(struct inventory_request *request) {
+static void service_on_snapshot_taken(struct inventory_request *request) {
     struct error *failure = &request->failure;
     enum status status = request->status;
     if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_CONFLICT) {
-        status = error_set(failure, STATUS_UNAVAILABLE, "product %s did not stand still to be read",
-                           request->product_id);
+        status = error_set(failure, STATUS_UNAVAILABLE,
+                           "product %s changes faster than it can be read", request->product_id);
     }
-    end_snapshot(request->context, status, failure);
+    service_end_snapshot(request->context, status, failure);
 }
 
-/* With the product's lease, under which nothing moves. */
+/* Under the product's lease nobody else changes it. */
 static void read_with_lease(struct inventory_snapshot *snapshot) {
     snapshot->request = (struct inventory_request){.operation = &operation_snapshot,
                                                    .correlation = snapshot->correlation,
                                                    .product_id = snapshot->product_id,
                                                    .snapshot = &snapshot->state,
-                                                   .done = on_snapshot_taken,
+                                                   .done = service_on_snapshot_taken,
                                                    .context = snapshot};
     inventory_service_submit(snapshot->service, &snapshot->request);
 }
 
-static void on_snapshot_read(void *context, enum status status, const struct error *err) {
+static void service_on_snapshot_read(void *context, enum status status, const struct error *err) {
     struct inventory_snapshot *snapshot = context;
     if (status == STATUS_PRECONDITION_FAILED) {
         read_with_lease(snapshot);
     } else {
-        end_snapshot(snapshot, status, err);
+        service_end_snapshot(snapshot, status, err);
     }
 }
 
 static void read_without_lease(void *context, enum status status, const struct error *err) {
     struct inventory_snapshot *snapshot = context;
     if (status != STATUS_OK) {
-        end_snapshot(snapshot, status, err);
+        service_end_snapshot(snapshot, status, err);
         return;
     }
     const struct correlation *before = correlation_use(snapshot->correlation);
     product_read(snapshot->service->store, snapshot->product_id,
-                 &(struct inventory_query){.all = true}, &snapshot->state, on_snapshot_read,
+                 &(struct inventory_query){.all = true}, &snapshot->state, service_on_snapshot_read,
                  snapshot);
     correlation_use(before);
 }
@@ -311,17 +323,17 @@ enum status inventory_service_get(struct inventory_service *service, const char 
     return own.snapshot.status;
 }
 
-/* ---- leases ---- */
+/* ---- which leases are wanted ---- */
 
 struct product_search {
     char lease_name[LEASE_NAME_BYTES];
-    struct inventory_query query; /* none of its rows */
+    struct inventory_query query; /* zeroed: the product's own row is enough */
     struct product_state state;
     void (*done)(void *context, bool is_wanted);
     void *context;
 };
 
-static void on_found(void *context, enum status status, const struct error *err) {
+static void service_on_found(void *context, enum status status, const struct error *err) {
     (void)err;
     struct product_search *search = context;
     void (*done)(void *, bool) = search->done;
@@ -331,7 +343,7 @@ static void on_found(void *context, enum status status, const struct error *err)
     done(done_context, status != STATUS_NOT_FOUND);
 }
 
-static bool is_products(const char *lease_name) {
+static bool is_product_lease(const char *lease_name) {
     return strcmp(lease_name, RECONCILIATION_LEASE_NAME) != 0 &&
            strncmp(lease_name, PRODUCT_LEASE_PREFIX, strlen(PRODUCT_LEASE_PREFIX)) == 0;
 }
@@ -340,7 +352,7 @@ bool inventory_service_wants_lease(void *context, const char *lease_name,
                                    void (*done)(void *done_context, bool is_wanted),
                                    void *done_context) {
     struct inventory_store *store = ((struct inventory_service *)context)->store;
-    struct product_search *search = is_products(lease_name) ? calloc(1, sizeof *search) : NULL;
+    struct product_search *search = is_product_lease(lease_name) ? calloc(1, sizeof *search) : NULL;
     if (search == NULL) {
         return true;
     }
@@ -349,6 +361,6 @@ bool inventory_service_wants_lease(void *context, const char *lease_name,
     search->context = done_context;
     product_state_init(&search->state);
     store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query,
-                     &search->state, on_found, search);
+                     &search->state, service_on_found, search);
     return false;
 }

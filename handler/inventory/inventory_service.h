@@ -1,13 +1,16 @@
 /*
- * inventory_service.h - reserve, release, get and what operators change, each change inside its product's lease.
+ * inventory_service.h - where requests for products come in: reserve, release, get, and the changes
+ * of operators.
  *
- *     request -> the store is ready (store_preparation.h) -> the product's queue (product_queues.h)
- *             -> its pipeline: lease, read, decide, commit (product_pipeline.h) -> answer
+ * A request waits until the store is ready (store_preparation.h). Then it joins its product's queue
+ * (product_queues.h). The product's pipeline acquires the lease, reads, decides, commits and
+ * answers (product_pipeline.h). A snapshot needs no lease, as a rule.
  *
- * Rules   An Idempotency-Key belongs to one product. Its record is kept for 24 hours at least.
- *         A release that names a reservation and has no key gets one from all that it asks for: sent again, it changes
- *         nothing. To release as much of it once more, send a key.
- * Threads: submit belongs to the loop's. What blocks may be called from any other.
+ * Keys     An Idempotency-Key belongs to one product. Its record is kept for at least 24 hours.
+ *          A release that names a reservation, but has no key, gets a key made of all it asks for.
+ *          So it changes nothing if it is sent again. To release as many units of the reservation
+ *          once more, send a key.
+ * Threads  The loop's. The functions that block may be called from any other thread.
  */
 #ifndef INVENTORY_INVENTORY_SERVICE_H
 #define INVENTORY_INVENTORY_SERVICE_H
@@ -30,10 +33,10 @@ enum { RECONCILIATION_LEASE_S = 60 };
 
 struct inventory_options {
     int64_t reservation_lifetime_ms; /* > 0 */
-    int64_t processing_time_ms;      /* >= 0: simulated work inside the critical section */
+    int64_t processing_time_ms;      /* >= 0; simulated work while the lease is held */
     const struct seed_product *seeds;
     size_t seed_count;
-    bool is_prepared; /* the store is others' to make ready; here it is used as it is */
+    bool is_prepared; /* other programs make the store ready; this one just uses it */
 };
 
 struct inventory_service {
@@ -44,74 +47,83 @@ struct inventory_service {
     struct product_queues queues;
 };
 
-/* All borrowed, and must outlive it. */
+/* All is borrowed, and must outlive the service. */
 void inventory_service_init(struct inventory_service *service, const struct platform *platform,
                             struct inventory_store *store, struct lease_manager *leases,
                             const struct inventory_options *options, int64_t acquire_timeout_ms);
 
-/* Its loop has stopped, and nothing is under way. */
+/* Nothing may be under way, and the loop must have stopped. */
 void inventory_service_cleanup(struct inventory_service *service);
 
-/* Stopping: whoever waits for a lease or a batch, now or later, ends with STATUS_CANCELLED. Any thread but the loop's; blocks. */
+/*
+ * Stopping: requests that wait for a lease or a batch, now or later, end with STATUS_CANCELLED.
+ * Blocks. Any thread but the loop's.
+ */
 void inventory_service_cancel(struct inventory_service *service);
 
 /*
- * Carries out a request, and then calls its `done`, never inside this call. Statuses:
- * STATUS_OK             see the request; what was refused by the rules is told there
- * STATUS_LEASE_CONFLICT others held the product's lease for all of AcquireTimeout
- * STATUS_NOT_FOUND      no such product
- * STATUS_KEY_REUSED     the key was used for another request
- * STATUS_LEASE_LOST     the lease was lost in mid-operation and nothing was committed
- * STATUS_CANCELLED      the program is stopping; nothing was committed
- * STATUS_UNAVAILABLE    storage; the operation happened once or not at all
+ * Carries out a request, and then calls its `done`, never inside this call. Its status:
+ * STATUS_OK                   see the request's answer, also for whether the rules refused it
+ * STATUS_LEASE_CONFLICT       others held the product's lease for all of AcquireTimeout
+ * STATUS_NOT_FOUND            there is no such product
+ * STATUS_KEY_REUSED           the key was used for another request
+ * STATUS_LEASE_LOST           the lease was lost before the commit; nothing was committed
+ * STATUS_CANCELLED            the program is stopping; nothing was committed
+ * STATUS_UNAVAILABLE          storage failed; the request was carried out once or not at all
  * STATUS_CONTAINER_NOT_FOUND  the store is gone (store_preparation.h)
- * STATUS_MALFORMED      its rows cannot be read, or contradict each other (product_read.h); nothing was committed
- * Anything else is a bug or a misconfiguration.
+ * STATUS_MALFORMED            the product's rows cannot be read, or contradict each other
+ *                             (product_read.h); nothing was committed
+ * Any other status is a bug or a misconfiguration.
  */
 void inventory_service_submit(struct inventory_service *service, struct inventory_request *request);
 
 /* A product with all its rows, as they were at one moment. */
 struct inventory_snapshot {
-    /* What is wanted. All borrowed. */
+    /* ---- what is asked for. All borrowed ---- */
     const char *product_id;
-    const struct correlation *correlation; /* of the invocation; NULL: none */
+    const struct correlation *correlation; /* the invocation's; NULL: none */
 
-    /* Called once, on the loop's thread. The snapshot may be freed there. */
+    /* Called once, on the loop's thread. It may free the snapshot. */
     void (*done)(struct inventory_snapshot *snapshot);
     void *context;
 
-    /* The answer. */
-    enum status status;   /* of submit */
-    struct error failure; /* what it says for people */
-    struct product_state
-        state;      /* STATUS_OK: all rows. Its owner cleans it up, whatever the status */
-    int64_t now_ms; /* storage's time; rows that expire at or before it are not active */
+    /* ---- the answer ---- */
+    enum status status;         /* one of inventory_service_submit's */
+    struct error failure;       /* the same in words */
+    struct product_state state; /* STATUS_OK: all rows. Its owner cleans it up in any case */
+    int64_t now_ms;             /* storage's time; a row that expires later is active */
 
-    /* The service's. */
+    /* ---- the service's ---- */
     struct inventory_service *service;
     struct preparation_waiter waiter;
     struct inventory_request request;
 };
 
 /*
- * Takes a snapshot, and then calls its `done`, never inside this call. It takes no lease, but for a product with so many
- * rows that it never stands still while they are read.
+ * Takes a snapshot, and then calls its `done`, never inside this call. It acquires the product's
+ * lease only if the product has so many rows that it changes whenever they are read.
  */
 void inventory_service_take_snapshot(struct inventory_service *service,
                                      struct inventory_snapshot *snapshot);
 
 /* ---- for threads that wait ---- */
 
-/* inventory_service_submit. The request's correlation is the caller's. Returns its status. */
+/* inventory_service_submit, with the calling thread's correlation. Returns the request's status. */
 enum status inventory_service_run(struct inventory_service *service,
                                   struct inventory_request *request, struct error *err) MUST_CHECK;
 
-/* inventory_service_take_snapshot, into `state` (initialized), which is untouched unless STATUS_OK. `err` may be NULL. */
+/*
+ * inventory_service_take_snapshot, into `state` (initialized). Unless STATUS_OK it is untouched.
+ * `err` may be NULL.
+ */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms,
                                   struct error *err) MUST_CHECK;
 
-/* A lease_store_blob_wanted: no blob is created for a product that does not exist. Where the store does not tell: yes. */
+/*
+ * A lease_store_blob_wanted, so that no blob is created for a product that does not exist. If the
+ * store does not answer, the lease is wanted.
+ */
 bool inventory_service_wants_lease(void *context, const char *lease_name,
                                    void (*done)(void *done_context, bool is_wanted),
                                    void *done_context);

@@ -1,23 +1,35 @@
 /*
- * inventory_store.h - where products and reservations are kept, and what a commit promises.
+ * inventory_store.h - the interface of a store: where products and reservations are kept.
  *
- * Rules    A commit is all or nothing, and succeeds only on the version that was read. So a holder
- *          that has lost its lease without noticing cannot overwrite what another has committed.
- *          Every change to a product but its creation is made with its lease in hand.
+ * There are two stores: the table (inventory_store_table.h) and memory (inventory_store_memory.h).
  *
- * Asynchronous operations: all but now_ms and certain_ms
- *          They belong to the loop's thread. Each starts something and returns at once. `done` is
- *          called once, on the loop's thread, as the operation's last act, and never inside the
- *          call that started it. Its `err` is never NULL.
- *          Strings, queries, states and outputs are borrowed until `done`. A failure leaves outputs
- *          untouched, but for `out` of a read, which is empty then.
- *          An operation cannot be abandoned. It ends by its own deadlines, or when the storage
- *          client is cancelled or released: with STATUS_CANCELLED, but a commit that may have been
- *          sent with STATUS_UNAVAILABLE. Each may also end with STATUS_NO_MEMORY or
- *          STATUS_UNAUTHORIZED. The correlation that is current at the start must stay valid until
- *          `done`. inventory_store_wait.h has some of them for threads that wait.
+ * Vocabulary
+ *   version    counts the commits of a product. Each stored version also has an ETag.
+ *   record     an idempotency record: the stored answer to a request with an Idempotency-Key
+ *   snapshot   all rows of one read, as they were at one version of the product
+ *   expired    of a reservation: its time is over, and its units are available again. Of a record:
+ *              the time for which it must be kept is over
  *
- * Threads  now_ms and certain_ms answer at once, on any thread.
+ * Rules
+ *   A commit is all or nothing. It succeeds only on the version that was read. A holder that has
+ *   lost its lease without noticing therefore cannot overwrite another's commit.
+ *   Every change to a product, except its creation, is made by the holder of its lease.
+ *
+ * Asynchronous operations (all but now_ms and certain_ms)
+ *   They are called on the loop's thread. Each starts something and returns at once.
+ *   `done` is called once, on the loop's thread, as the operation's last act. It is never called
+ *   inside the call that started the operation. Its `err` is never NULL.
+ *   Strings, queries, states and outputs are borrowed until `done`. A failure leaves outputs
+ *   untouched, with one exception: `out` of a failed read is empty.
+ *   An operation cannot be abandoned. It ends by its own deadlines, or when the storage client is
+ *   cancelled or released. Its status is then STATUS_CANCELLED. A commit that may have been sent
+ *   ends with STATUS_UNAVAILABLE instead.
+ *   Every operation may also end with STATUS_NO_MEMORY or STATUS_UNAUTHORIZED.
+ *   The correlation that is current at the start must stay valid until `done`.
+ *   inventory_store_wait.h offers some operations to threads that wait.
+ *
+ * Threads
+ *   now_ms and certain_ms answer at once, on any thread.
  */
 #ifndef INVENTORY_INVENTORY_STORE_H
 #define INVENTORY_INVENTORY_STORE_H
@@ -26,156 +38,167 @@
 #include "http/platform.h"
 #include "inventory/inventory.h"
 
-/* A product that is created where it is absent. */
+/* A product to create if it is absent. */
 struct seed_product {
     char id[PRODUCT_ID_BYTES];
     int64_t total;
 };
 
 /*
- * Which rows to read beside the product's own. Those that expire at or before `until_ms` are always
- * among them.
+ * Which reservations to read with a product. It selects those that expire at or before `until_ms`,
+ * and in addition those of `customer_id` and the one called `reservation_id`.
  */
 struct inventory_query {
-    bool all;                   /* every row; the rest does not matter then */
-    const char *customer_id;    /* that customer's (NULL: none) */
-    const char *reservation_id; /* that one (NULL: none) */
+    /* Selects every reservation. The other members do not matter then. */
+    bool all;
+    /* NULL: no customer. */
+    const char *customer_id;
+    /* NULL: no single reservation. */
+    const char *reservation_id;
     int64_t until_ms;
-    int limit;       /* so many of the customer's rows that expire later are enough; 0: all */
-    bool later_only; /* rows that expire at or before until_ms are left out */
+    /* Enough of the customer's reservations that expire after until_ms. 0: all of them. */
+    int limit;
+    /* Leaves out the reservations that expire at or before until_ms. */
+    bool later_only;
 };
 
-/* Products, each once. */
+/* A set of product ids, each listed once. */
 struct product_ids {
-    char (*ids)[PRODUCT_ID_BYTES]; /* the owner's (free) */
+    char (*ids)[PRODUCT_ID_BYTES]; /* the owner frees it */
     size_t count;
 };
 
 typedef void (*inventory_store_done)(void *context, enum status status, const struct error *err);
 
 /*
- * So many operations can find no memory in one round of the loop. At most 256 requests are in hand,
- * and each starts at most two operations in a round; the rest is for reconciliation.
+ * The most operations that can fail to start in one round of the loop. At most 256 requests are in
+ * progress, and each starts at most two operations in a round. The rest is for reconciliation.
  */
-enum { STORE_REFUSALS = 640 };
+enum { STORE_MAX_FAILED_STARTS = 640 };
 
 /*
- * Operations that found no memory. Their owners are told in the loop's next round
- * (store_operation.h).
+ * Operations for which there was no memory. Their owners are notified in the loop's next round
+ * (store_operation.h). The room for them is part of the store, because memory is what is missing.
  */
-struct store_refusals {
+struct store_failed_starts {
     struct loop_task task;
     size_t count;
-    struct store_refusal {
+    struct store_failed_start {
         inventory_store_done done;
         void *context;
-    } items[STORE_REFUSALS];
+    } items[STORE_MAX_FAILED_STARTS];
 };
 
 struct inventory_store {
     const struct inventory_store_ops *ops;
     const struct platform *platform;
-    struct store_refusals refused;
+    struct store_failed_starts failed_starts;
 };
 
 struct inventory_store_ops {
     /*
-     * Makes the store usable: its table, and the seed products that are absent. Safe to repeat,
-     * from several instances at once, but one store has one preparation under way. A product of
-     * which other rows are there is logged as an error, and not created. Seeds are borrowed until
-     * `done`.
-     * STATUS_CONTAINER_NOT_FOUND  the store was there and is gone: it is not made again
-     * STATUS_UNAVAILABLE, STATUS_CANCELLED, ...: some of it may have been done
+     * Makes the store usable: creates its table, and the seed products that are absent. Several
+     * instances may do this at once, and it may be repeated. One store has one preparation under
+     * way at a time. `seeds` is borrowed until `done`.
+     * A product whose own row is missing while other rows of it exist is logged as an error, and
+     * not created.
+     * STATUS_CONTAINER_NOT_FOUND  the table existed before and is gone; it is not created again
+     * STATUS_UNAVAILABLE, STATUS_CANCELLED, ...  part of it may have been done
      */
     void (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count,
                     inventory_store_done done, void *context);
 
-    /* Storage's time, ms since 1970. */
+    /* Returns storage's time, in milliseconds since 1970. */
     int64_t (*now_ms)(struct inventory_store *store);
 
     /*
-     * A time that storage has certainly reached: now_ms, or earlier where there is doubt. It
-     * decides what is deleted because its time is over.
+     * Returns a time that storage has certainly reached: now_ms, or an earlier time while now_ms is
+     * in doubt. Rows are deleted by this time, because a deletion cannot be undone.
      */
     int64_t (*certain_ms)(struct inventory_store *store);
 
     /*
-     * Reads a product with the rows of `query` into `out` (initialized; what it held is replaced),
-     * as a snapshot of one version. Its complete_until_ms is the query's until_ms; INT64_MAX with
-     * `all`, and 0 with `later_only`.
-     * STATUS_NOT_FOUND            there is no such product
-     * STATUS_CONTAINER_NOT_FOUND  the store itself is gone, with all stock
-     * STATUS_PRECONDITION_FAILED  it changed too often while its many rows were read
-     * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that cannot be read)
+     * Reads a product and the reservations of `query` into `out`, as a snapshot. `out` is
+     * initialized; what it held is replaced. Its complete_until_ms becomes the query's until_ms,
+     * INT64_MAX with `all`, or 0 with `later_only`.
+     * STATUS_NOT_FOUND            the product does not exist
+     * STATUS_CONTAINER_NOT_FOUND  the table is gone, with all stock
+     * STATUS_PRECONDITION_FAILED  the product changed too often while its many rows were read
+     * STATUS_MALFORMED            a row cannot be read
+     * STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
     void (*read)(struct inventory_store *store, const char *product_id,
                  const struct inventory_query *query, struct product_state *out,
                  inventory_store_done done, void *context);
 
     /*
-     * Reads the record under `key_hash` of a product.
-     * STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
+     * Reads the record that a product has under `key_hash`.
+     * STATUS_NOT_FOUND  there is no such record
+     * STATUS_MALFORMED  it cannot be read
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
     void (*find_record)(struct inventory_store *store, const char *product_id, const char *key_hash,
                         struct idempotency_record *out, inventory_store_done done, void *context);
 
     /*
-     * Writes the product, its marked rows and the records as one transaction with the next version.
-     * Nothing is sent after `deadline_ms` (on the client's clock) but the question what happened,
-     * when an answer was lost; that may take STORAGE_DEADLINE_MS longer. `state` must not change
-     * meanwhile. On STATUS_OK `state` is as this commit left it, and can be committed again.
-     * STATUS_ALREADY_EXISTS leaves it as it was. After any other status it must be read again.
-     * STATUS_PRECONDITION_FAILED  the product has moved on; nothing was written
-     * STATUS_ALREADY_EXISTS       one of the records is there already; nothing was written
-     * STATUS_UNAVAILABLE          nobody knows: it happened once or not at all
+     * Writes the product, its marked reservations and its new records in one transaction. The
+     * version grows by one. `state` must not change until `done`.
+     * `deadline_ms` is a time on the client's clock. No attempt to write starts after it. If an
+     * answer was lost, storage is asked for the outcome; this may take STORAGE_DEADLINE_MS longer.
+     * STATUS_OK                   `state` is as committed, and can be changed and committed again
+     * STATUS_ALREADY_EXISTS       one of the records already exists; nothing was written, and
+     *                             `state` is unchanged
+     * After any other status `state` must be read again:
+     * STATUS_PRECONDITION_FAILED  another commit came first; nothing was written
+     * STATUS_UNAVAILABLE          the outcome is unknown: it was committed once or not at all
      */
     void (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
                    inventory_store_done done, void *context);
 
     /*
-     * Makes find_expired visit the product once a reservation that expires at `expires_ms` has expired.
-     * A commit that adds such a reservation does this first, unless its product's indexed_due_ms
-     * says that it was done. So whoever calls this ahead, for example while the lease is acquired,
-     * spares the commit a round trip: set state.product.indexed_due_ms to *out_indexed_due_ms
+     * Lets find_expired find the product after `expires_ms`, when a reservation has expired. A
+     * commit that adds a reservation does this first, unless its product's indexed_due_ms says that
+     * it is done. A caller can do it earlier, for example while it acquires the lease, and so save
+     * the commit a round trip. It then sets state.product.indexed_due_ms to *out_indexed_due_ms
      * before the commit. The product need not have been read.
-     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED: it need not be repeated;
-     * the commit does it
+     * After a failure it need not be repeated, because the commit does it.
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
     void (*index_expiry)(struct inventory_store *store, const char *product_id, int64_t expires_ms,
                          int64_t *out_indexed_due_ms, inventory_store_done done, void *context);
 
     /*
-     * Tells all instances that somebody waits for this product's lease. Safe to repeat.
+     * Announces to all instances that this one waits for the product's lease. Safe to repeat.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
     void (*announce_wait)(struct inventory_store *store, const char *product_id,
                           inventory_store_done done, void *context);
 
     /*
-     * Reads when that was announced last, in storage's time (as now_ms). 0: never.
+     * Reads the time of the last announcement, in storage's time (as now_ms). 0: there was none.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
     void (*read_wait)(struct inventory_store *store, const char *product_id,
                       int64_t *out_announced_ms, inventory_store_done done, void *context);
 
     /*
-     * Finds every product of which a reservation may have expired at `now_ms`, or a record may be
-     * past its keeping time. They come in no particular order. The number of requests is in
-     * proportion to those products. Records may be found an hour late.
+     * Lists every product that may have an expired reservation or record at `now_ms`, in no
+     * particular order. Records may be found up to an hour late. The number of requests is in
+     * proportion to the products listed, not to all products.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
     void (*find_expired)(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
                          inventory_store_done done, void *context);
 
     /*
-     * To be called when all reservations of a product that had expired at `now_ms` have been
-     * removed. Deletes its records past their keeping time, and what made find_expired find it. Needs
-     * no lease; safe to repeat, and to be cut off anywhere. Deletes only what the last find_expired
-     * met.
+     * Deletes a product's expired records, and the index rows through which find_expired found the
+     * product. Call it after all reservations that had expired at `now_ms` were removed. It covers
+     * only what the last find_expired has found. It needs no lease, and is safe to repeat and to
+     * interrupt at any point.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
     void (*clean_up_expired)(struct inventory_store *store, const char *product_id, int64_t now_ms,
-                             int *out_records_purged, inventory_store_done done, void *context);
+                             int *out_records_deleted, inventory_store_done done, void *context);
 };
 
 #endif

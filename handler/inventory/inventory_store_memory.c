@@ -12,7 +12,7 @@ static struct inventory_store_memory *memory_of(struct inventory_store *store) {
     return (struct inventory_store_memory *)store;
 }
 
-/* The product's place in the list by id, or where it would stand. */
+/* Returns the product's place in the list, or the place at which it would be inserted. */
 static size_t find_place(const struct inventory_store_memory *store, const char *id,
                          bool *out_found) {
     size_t low = 0, high = store->product_count;
@@ -65,7 +65,7 @@ static enum status create_if_absent(struct inventory_store_memory *store,
     return STATUS_OK;
 }
 
-/* NULL: there is none. */
+/* Returns NULL if there is no such product. */
 static struct stored_product *find_product(const struct inventory_store_memory *store,
                                            const char *id) {
     bool found;
@@ -78,9 +78,9 @@ static int64_t memory_now_ms(struct inventory_store *base) {
     return clock_now_ms(store->base.platform->clock) + store->wall_offset_ms;
 }
 
-/* `later`: the customer's rows so far that expire later. */
-static bool is_asked_for(const struct reservation *row, const struct inventory_query *query,
-                         int *later) {
+/* `later_count` counts the customer's reservations that expire after until_ms. */
+static bool is_selected(const struct reservation *row, const struct inventory_query *query,
+                        int *later_count) {
     if (query->all ||
         (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0)) {
         return true;
@@ -90,18 +90,18 @@ static bool is_asked_for(const struct reservation *row, const struct inventory_q
     }
     bool is_customers =
         query->customer_id != NULL && strcmp(row->customer_id, query->customer_id) == 0;
-    return is_customers && (query->limit == 0 || (*later)++ < query->limit);
+    return is_customers && (query->limit == 0 || (*later_count)++ < query->limit);
 }
 
-static enum status copy_out(const struct product_state *stored, const struct inventory_query *query,
-                            struct product_state *out) {
+static enum status copy_selected(const struct product_state *stored,
+                                 const struct inventory_query *query, struct product_state *out) {
     out->product = stored->product;
-    int later = 0;
+    int later_count = 0;
     out->complete_until_ms = query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
     snprintf(out->etag, sizeof out->etag, "%lld", (long long)stored->product.version);
     for (size_t i = 0; i < stored->reservations.count; i++) {
         const struct reservation *row = stored->reservations.rows[i];
-        if (!is_asked_for(row, query, &later)) {
+        if (!is_selected(row, query, &later_count)) {
             continue;
         }
         enum status status = product_state_add(out, row, row->customer_id);
@@ -112,8 +112,9 @@ static enum status copy_out(const struct product_state *stored, const struct inv
     return STATUS_OK;
 }
 
-/* ---- asynchronous operations: each is carried out whole in the loop's next round ---- */
+/* ---- asynchronous operations: each runs as a whole in the loop's next round ---- */
 
+/* An operation, with the arguments of all kinds. Each kind uses some of them. */
 struct memory_operation {
     struct store_operation base;
     struct inventory_store_memory *store;
@@ -124,22 +125,22 @@ struct memory_operation {
     struct product_state *state;
     const char *key_hash;
     struct idempotency_record *out_record;
-    int64_t time_ms; /* index_expiry: of the expiry; find_expired, clean_up_expired: now */
+    int64_t time_ms; /* for index_expiry the expiry, for others the current time */
     int64_t *out_ms;
     struct product_ids *out_products;
     int *out_count;
 };
 
-static void start(struct inventory_store *base, const struct memory_operation *like,
-                  void (*run)(struct store_operation *operation), inventory_store_done done,
-                  void *context) {
+static void start_operation(struct inventory_store *base, const struct memory_operation *arguments,
+                            void (*run)(struct store_operation *operation),
+                            inventory_store_done done, void *context) {
     struct memory_operation *operation =
         store_operation_new(base, sizeof *operation, done, context);
     if (operation == NULL) {
         return;
     }
     struct store_operation own = operation->base;
-    *operation = *like;
+    *operation = *arguments;
     operation->base = own;
     operation->store = memory_of(base);
     store_operation_post(&operation->base, base->platform->loop, run);
@@ -160,8 +161,8 @@ static void run_prepare(struct store_operation *base) {
 
 static void memory_prepare(struct inventory_store *base, const struct seed_product *seeds,
                            size_t count, inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.seeds = seeds, .seed_count = count}, run_prepare, done,
-          context);
+    start_operation(base, &(struct memory_operation){.seeds = seeds, .seed_count = count},
+                    run_prepare, done, context);
 }
 
 /* ---- reading ---- */
@@ -170,7 +171,8 @@ static enum status read_product(struct inventory_store_memory *store, const char
                                 const struct inventory_query *query, struct product_state *state,
                                 struct error *err) {
     const struct stored_product *stored = find_product(store, product_id);
-    enum status status = stored == NULL ? STATUS_NOT_FOUND : copy_out(&stored->state, query, state);
+    enum status status =
+        stored == NULL ? STATUS_NOT_FOUND : copy_selected(&stored->state, query, state);
     if (status == STATUS_NOT_FOUND) {
         return error_set(err, status, "there is no product %s", product_id);
     }
@@ -192,28 +194,29 @@ static void run_read(struct store_operation *base) {
 static void memory_read(struct inventory_store *base, const char *product_id,
                         const struct inventory_query *query, struct product_state *out,
                         inventory_store_done done, void *context) {
-    product_state_cleanup(out); /* whatever becomes of the read */
-    start(base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out},
-          run_read, done, context);
+    product_state_cleanup(out); /* a failed read leaves it empty */
+    start_operation(
+        base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out},
+        run_read, done, context);
 }
 
 /* ---- records ---- */
 
-/* The record comes first, so that the tree's order serves for both. */
+/* The record is the first member, so that compare_key_hashes serves for both. */
 struct stored_record {
     struct idempotency_record record;
-    struct stored_record *next_over;
+    struct stored_record *next_expired;
 };
 
-static int by_key_hash(const void *left, const void *right) {
+static int compare_key_hashes(const void *left, const void *right) {
     const struct idempotency_record *a = left, *b = right;
     return strcmp(a->key_hash, b->key_hash);
 }
 
-/* NULL: there is none. */
+/* Returns NULL if there is no such record. */
 static const struct idempotency_record *find_record(const struct stored_product *stored,
                                                     const struct idempotency_record *like) {
-    void *const *node = tfind(like, &stored->records, by_key_hash);
+    void *const *node = tfind(like, &stored->records, compare_key_hashes);
     return node == NULL ? NULL : *node;
 }
 
@@ -227,7 +230,8 @@ static void run_find_record(struct store_operation *base) {
     if (record != NULL) {
         *operation->out_record = *record;
     } else {
-        error_set(&err, STATUS_NOT_FOUND, "product %s has no such record", operation->product_id);
+        error_set(&err, STATUS_NOT_FOUND, "product %s has no such idempotency record",
+                  operation->product_id);
     }
     store_operation_end(base, err.status, &err);
 }
@@ -235,23 +239,23 @@ static void run_find_record(struct store_operation *base) {
 static void memory_find_record(struct inventory_store *base, const char *product_id,
                                const char *key_hash, struct idempotency_record *out,
                                inventory_store_done done, void *context) {
-    start(base,
-          &(struct memory_operation){
-              .product_id = product_id, .key_hash = key_hash, .out_record = out},
-          run_find_record, done, context);
+    start_operation(base,
+                    &(struct memory_operation){
+                        .product_id = product_id, .key_hash = key_hash, .out_record = out},
+                    run_find_record, done, context);
 }
 
-/* Takes the first `count` of a commit's records away again. */
+/* Undoes add_records for the first `count` records of a commit. */
 static void drop_records(struct stored_product *stored, const struct product_state *changed,
                          size_t count) {
     for (size_t i = 0; i < count; i++) {
-        void *record = *(void **)tfind(&changed->records[i], &stored->records, by_key_hash);
-        tdelete(record, &stored->records, by_key_hash);
+        void *record = *(void **)tfind(&changed->records[i], &stored->records, compare_key_hashes);
+        tdelete(record, &stored->records, compare_key_hashes);
         free(record);
     }
 }
 
-/* Adds them all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS. */
+/* Adds a commit's records, all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS. */
 static enum status add_records(struct stored_product *stored, const struct product_state *changed,
                                int64_t version) {
     for (size_t i = 0; i < changed->record_count; i++) {
@@ -260,7 +264,7 @@ static enum status add_records(struct stored_product *stored, const struct produ
             *record = (struct stored_record){.record = changed->records[i]};
             record->record.version = version;
         }
-        void **node = record == NULL ? NULL : tsearch(record, &stored->records, by_key_hash);
+        void **node = record == NULL ? NULL : tsearch(record, &stored->records, compare_key_hashes);
         if (node == NULL || *node != record) {
             free(record);
             drop_records(stored, changed, i);
@@ -268,17 +272,16 @@ static enum status add_records(struct stored_product *stored, const struct produ
         }
     }
     for (size_t i = 0; i < changed->record_count; i++) {
-        int64_t keep_until_ms = changed->records[i].keep_until_ms;
         stored->first_keep_ms =
-            keep_until_ms < stored->first_keep_ms ? keep_until_ms : stored->first_keep_ms;
+            clock_min_ms(stored->first_keep_ms, changed->records[i].keep_until_ms);
     }
     return STATUS_OK;
 }
 
 /* ---- commit ---- */
 
-/* Copies the additions of a commit. STATUS_NO_MEMORY. */
-static enum status copy_additions(const struct product_state *changed, struct product_state *out) {
+/* Copies the reservations that a commit adds. STATUS_NO_MEMORY. */
+static enum status copy_added(const struct product_state *changed, struct product_state *out) {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < changed->changed_count && status == STATUS_OK; i++) {
         const struct reservation *row = changed->changed[i];
@@ -289,7 +292,7 @@ static enum status copy_additions(const struct product_state *changed, struct pr
     return status;
 }
 
-/* Applies the other changes of a commit to a product whose version has been checked. */
+/* Applies the reductions and removals of a commit. The version must have been checked. */
 static void apply_changes(struct product_state *stored, const struct product_state *changed) {
     for (size_t i = 0; i < changed->changed_count; i++) {
         const struct reservation *row = changed->changed[i];
@@ -301,20 +304,25 @@ static void apply_changes(struct product_state *stored, const struct product_sta
     product_state_committed(stored);
 }
 
-/* Adds a commit's reservations and records: all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS. */
+/*
+ * Adds a commit's reservations and records, all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS.
+ */
 static enum status add_rows(struct stored_product *stored, const struct product_state *changed) {
     struct product_state added;
     product_state_init(&added);
-    enum status status = copy_additions(changed, &added);
-    if (status == STATUS_OK) {
-        status = add_records(stored, changed, changed->product.version + 1);
+    enum status status = copy_added(changed, &added);
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        status = product_state_merge(&stored->state, &added);
-        if (status != STATUS_OK) {
-            drop_records(stored, changed, changed->record_count);
-        }
+    status = add_records(stored, changed, changed->product.version + 1);
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
+    status = product_state_merge(&stored->state, &added);
+    if (status != STATUS_OK) {
+        drop_records(stored, changed, changed->record_count);
+    }
+cleanup:
     product_state_cleanup(&added);
     return status;
 }
@@ -329,7 +337,7 @@ static enum status commit_state(struct inventory_store_memory *store, struct pro
     enum status status = add_rows(stored, state);
     if (status != STATUS_OK) {
         return error_set(err, status, "committing product %s: %s", state->product.id,
-                         status == STATUS_ALREADY_EXISTS ? "a record is there already"
+                         status == STATUS_ALREADY_EXISTS ? "an idempotency record already exists"
                                                          : "no memory");
     }
     state->product.due_ms = product_state_due_ms(state);
@@ -354,25 +362,31 @@ static void run_commit(struct store_operation *base) {
 static void memory_commit(struct inventory_store *base, struct product_state *state,
                           int64_t deadline_ms, inventory_store_done done, void *context) {
     (void)deadline_ms; /* memory answers at once */
-    start(base, &(struct memory_operation){.state = state}, run_commit, done, context);
+    start_operation(base, &(struct memory_operation){.state = state}, run_commit, done, context);
 }
 
-/* ---- what only other instances need; there are none, but it can be read back ---- */
+/*
+ * ---- index_expiry, announce_wait, read_wait ----
+ *
+ * Only other instances need these, and a store in memory has none. What was written can be read
+ * back.
+ */
 
-/* There is no index: find_expired looks at the reservations themselves. */
+/* There is no index, because find_expired looks at the reservations themselves. */
 static void run_index_expiry(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
-    *operation->out_ms = expiry_index_expiry_ms(operation->time_ms);
+    *operation->out_ms = expiry_index_minute_ms(operation->time_ms);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
 static void memory_index_expiry(struct inventory_store *base, const char *product_id,
                                 int64_t expires_ms, int64_t *out_indexed_due_ms,
                                 inventory_store_done done, void *context) {
-    start(base,
-          &(struct memory_operation){
-              .product_id = product_id, .time_ms = expires_ms, .out_ms = out_indexed_due_ms},
-          run_index_expiry, done, context);
+    start_operation(base,
+                    &(struct memory_operation){.product_id = product_id,
+                                               .time_ms = expires_ms,
+                                               .out_ms = out_indexed_due_ms},
+                    run_index_expiry, done, context);
 }
 
 static void run_announce_wait(struct store_operation *base) {
@@ -386,8 +400,8 @@ static void run_announce_wait(struct store_operation *base) {
 
 static void memory_announce_wait(struct inventory_store *base, const char *product_id,
                                  inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.product_id = product_id}, run_announce_wait, done,
-          context);
+    start_operation(base, &(struct memory_operation){.product_id = product_id}, run_announce_wait,
+                    done, context);
 }
 
 static void run_read_wait(struct store_operation *base) {
@@ -399,33 +413,35 @@ static void run_read_wait(struct store_operation *base) {
 
 static void memory_read_wait(struct inventory_store *base, const char *product_id,
                              int64_t *out_announced_ms, inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.product_id = product_id, .out_ms = out_announced_ms},
-          run_read_wait, done, context);
+    start_operation(
+        base, &(struct memory_operation){.product_id = product_id, .out_ms = out_announced_ms},
+        run_read_wait, done, context);
 }
 
-/* ---- what is due ---- */
+/* ---- find_expired, clean_up_expired ---- */
 
 /* STATUS_NO_MEMORY. */
-static enum status list_due(const struct inventory_store_memory *store, int64_t now_ms,
-                            struct product_ids *out) {
-    struct product_ids due = {.ids = malloc((store->product_count + 1) * sizeof *due.ids)};
-    if (due.ids == NULL) {
+static enum status list_expired(const struct inventory_store_memory *store, int64_t now_ms,
+                                struct product_ids *out) {
+    struct product_ids expired = {.ids = malloc((store->product_count + 1) * sizeof *expired.ids)};
+    if (expired.ids == NULL) {
         return STATUS_NO_MEMORY;
     }
     for (size_t i = 0; i < store->product_count; i++) {
         const struct stored_product *stored = store->products[i];
         if (stored->first_keep_ms <= now_ms || inventory_has_expired(&stored->state, now_ms)) {
-            memcpy(due.ids[due.count++], stored->state.product.id, PRODUCT_ID_BYTES);
+            memcpy(expired.ids[expired.count++], stored->state.product.id, PRODUCT_ID_BYTES);
         }
     }
-    *out = due;
+    *out = expired;
     return STATUS_OK;
 }
 
-static void run_find_due(struct store_operation *base) {
+static void run_find_expired(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct error err;
-    enum status status = list_due(operation->store, operation->time_ms, operation->out_products);
+    enum status status =
+        list_expired(operation->store, operation->time_ms, operation->out_products);
     if (status != STATUS_OK) {
         error_set(&err, status, "no memory for the list of products");
     }
@@ -434,61 +450,67 @@ static void run_find_due(struct store_operation *base) {
 
 static void memory_find_expired(struct inventory_store *base, int64_t now_ms,
                                 struct product_ids *out, inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.time_ms = now_ms, .out_products = out}, run_find_due,
-          done, context);
+    start_operation(base, &(struct memory_operation){.time_ms = now_ms, .out_products = out},
+                    run_find_expired, done, context);
 }
 
-/* A walk through a product's records. A tree may not change meanwhile, so those that go are linked first. */
-struct purge {
+/*
+ * The state of a walk through a product's records. The tree must not change during the walk, so the
+ * expired records are linked first, and deleted afterwards.
+ */
+struct record_walk {
     int64_t now_ms;
-    int64_t first_keep_ms;      /* of those that stay */
-    struct stored_record *over; /* those that go */
+    int64_t first_keep_ms; /* of the other records */
+    struct stored_record *expired;
 };
 
-static void look_at_record(const void *node, VISIT visit, void *closure) {
-    struct purge *purge = closure;
+static void visit_record(const void *node, VISIT visit, void *closure) {
+    struct record_walk *walk = closure;
     struct stored_record *stored = *(struct stored_record *const *)node;
     if (visit != postorder && visit != leaf) {
         return;
     }
-    if (stored->record.keep_until_ms <= purge->now_ms) {
-        stored->next_over = purge->over;
-        purge->over = stored;
-    } else if (stored->record.keep_until_ms < purge->first_keep_ms) {
-        purge->first_keep_ms = stored->record.keep_until_ms;
+    if (stored->record.keep_until_ms <= walk->now_ms) {
+        stored->next_expired = walk->expired;
+        walk->expired = stored;
+    } else if (stored->record.keep_until_ms < walk->first_keep_ms) {
+        walk->first_keep_ms = stored->record.keep_until_ms;
     }
 }
 
-static int purge_records(struct stored_product *stored, int64_t now_ms) {
-    struct purge purge = {.now_ms = now_ms, .first_keep_ms = INT64_MAX};
-    int purged = 0;
-    twalk_r(stored->records, look_at_record, &purge);
-    stored->first_keep_ms = purge.first_keep_ms;
-    for (struct stored_record *next; purge.over != NULL; purge.over = next) {
-        next = purge.over->next_over;
-        tdelete(purge.over, &stored->records, by_key_hash);
-        free(purge.over);
-        purged++;
+/* Returns how many records were deleted. */
+static int delete_expired_records(struct stored_product *stored, int64_t now_ms) {
+    struct record_walk walk = {.now_ms = now_ms, .first_keep_ms = INT64_MAX};
+    int deleted_count = 0;
+    twalk_r(stored->records, visit_record, &walk);
+    stored->first_keep_ms = walk.first_keep_ms;
+    for (struct stored_record *next; walk.expired != NULL; walk.expired = next) {
+        next = walk.expired->next_expired;
+        tdelete(walk.expired, &stored->records, compare_key_hashes);
+        free(walk.expired);
+        deleted_count++;
     }
-    return purged;
+    return deleted_count;
 }
 
-static void run_finish_due(struct store_operation *base) {
+static void run_clean_up_expired(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     int64_t now_ms = operation->time_ms;
     struct stored_product *stored = find_product(operation->store, operation->product_id);
-    *operation->out_count =
-        stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
+    *operation->out_count = stored == NULL || stored->first_keep_ms > now_ms
+                                ? 0
+                                : delete_expired_records(stored, now_ms);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
 static void memory_clean_up_expired(struct inventory_store *base, const char *product_id,
-                                    int64_t now_ms, int *out_records_purged,
+                                    int64_t now_ms, int *out_records_deleted,
                                     inventory_store_done done, void *context) {
-    start(base,
-          &(struct memory_operation){
-              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
-          run_finish_due, done, context);
+    start_operation(base,
+                    &(struct memory_operation){.product_id = product_id,
+                                               .time_ms = now_ms,
+                                               .out_count = out_records_deleted},
+                    run_clean_up_expired, done, context);
 }
 
 void inventory_store_memory_init(struct inventory_store_memory *store,
@@ -505,7 +527,7 @@ void inventory_store_memory_init(struct inventory_store_memory *store,
                                                    .find_expired = memory_find_expired,
                                                    .clean_up_expired = memory_clean_up_expired};
     memset(store, 0, sizeof *store);
-    store_operation_prepare(&store->base, &ops, platform);
+    store_operation_init_store(&store->base, &ops, platform);
     store->wall_offset_ms = clock_wall_ms(platform->clock) - clock_now_ms(platform->clock);
 }
 

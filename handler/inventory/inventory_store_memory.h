@@ -1,8 +1,9 @@
 /*
- * inventory_store_memory.h - products in this process's memory, for demonstrations: gone when it ends, unseen by other instances.
+ * inventory_store_memory.h - a store in this process's memory, for demonstrations. Its products are
+ * gone when the process ends, and other instances do not see them.
  *
- * It keeps the same promises as the table store (whole commits, on the version that was read), so that the rest of the program
- * cannot tell them apart.
+ * It keeps the same promises as the table store: a commit is whole, and succeeds only on the
+ * version that was read. So the rest of the program cannot tell the two apart.
  */
 #ifndef INVENTORY_INVENTORY_STORE_MEMORY_H
 #define INVENTORY_INVENTORY_STORE_MEMORY_H
@@ -11,19 +12,24 @@
 
 struct stored_product {
     struct product_state state;
-    void *records;         /* search.h's tree, by key_hash */
-    int64_t announced_ms;  /* when somebody has last waited for its lease; 0: never */
-    int64_t first_keep_ms; /* none of them is kept until less; INT64_MAX: there are none */
+    /* A tree of <search.h>, ordered by key_hash. */
+    void *records;
+    /* The earliest time at which a record expires. INT64_MAX: there is no record. */
+    int64_t first_keep_ms;
+    /* The last time at which somebody waited for the lease. 0: nobody has. */
+    int64_t announced_ms;
 };
 
 struct inventory_store_memory {
     struct inventory_store base;
-    int64_t wall_offset_ms;           /* wall - now at start: its time does not jump */
-    struct stored_product **products; /* by id */
+    /* Wall time minus now_ms at the start. Added to now_ms, it gives a wall time without jumps. */
+    int64_t wall_offset_ms;
+    /* Sorted by id. */
+    struct stored_product **products;
     size_t product_count;
 };
 
-/* The platform is borrowed; its network is not used. */
+/* `platform` is borrowed. Its network is not used. */
 void inventory_store_memory_init(struct inventory_store_memory *store,
                                  const struct platform *platform);
 void inventory_store_memory_cleanup(struct inventory_store_memory *store);

@@ -28,7 +28,7 @@ static int64_t table_certain_ms(struct inventory_store *base) {
     return storage_clock_certain_ms(&table_of(base)->client->clocks[STORAGE_TABLE]);
 }
 
-/* ---- a record ---- */
+/* ---- find_record ---- */
 
 struct record_search {
     struct store_operation base;
@@ -48,7 +48,7 @@ static void on_record(void *context, enum status status, const struct error *err
     }
     cJSON_Delete(search->entity);
     if (status != STATUS_OK) {
-        error_wrap(&failure, "reading a record of product %s", search->product_id);
+        error_wrap(&failure, "reading an idempotency record of product %s", search->product_id);
     }
     store_operation_end(&search->base, status, &failure);
 }
@@ -70,13 +70,9 @@ static void table_find_record(struct inventory_store *base, const char *product_
                     storage_deadline_ms(store), &search->entity, on_record, search);
 }
 
-/* ---- commit: the index rows that are missing, one after the other, then the transaction ---- */
+/* ---- commit: first the missing expiry rows, one after the other, then the transaction ---- */
 
-/*
- * Makes an id for a commit: a UUID whose first part is the same in all commits of this store. A
- * product has one commit of this store under way at a time, so its earlier ones need not be named
- * any more.
- */
+/* Makes a commit id: a UUID whose first part is the same in all commits of this store. */
 static enum status make_commit_id(const struct inventory_store_table *store,
                                   char out[UUID_TEXT_BYTES]) {
     enum status status =
@@ -88,11 +84,14 @@ static enum status make_commit_id(const struct inventory_store_table *store,
 }
 
 /*
- * Puts the new commit's id in front. It replaces this store's last one; else, in a full list, the
- * oldest.
+ * Writes the commit ids of the product's next row: a new id, and then those of other stores, as
+ * many as there is room for.
+ *
+ * This store's earlier id is dropped. A product has one commit of this store under way at a time,
+ * so nobody asks for the outcome of an earlier one any more.
  */
-static enum status push_commit_id(const struct inventory_store_table *store,
-                                  const struct product *before, struct product *after) {
+static enum status write_commit_ids(const struct inventory_store_table *store,
+                                    const struct product *before, struct product *after) {
     enum status status = make_commit_id(store, after->commit_ids);
     if (status != STATUS_OK) {
         return status;
@@ -119,7 +118,7 @@ struct table_commit {
     struct product_state *state;
     struct product after;
     int64_t deadline_ms;
-    size_t indexed; /* changes whose index rows are there */
+    size_t indexed_count; /* changes whose expiry rows exist */
     struct table_call call;
     struct product_transaction transaction;
     char etag[INVENTORY_ETAG_BYTES];
@@ -138,47 +137,53 @@ static void end_commit(struct table_commit *commit, enum status status, const st
     store_operation_end(&commit->base, status, &failure);
 }
 
-static void on_transaction(void *context, enum status status, const struct error *err) {
+static void on_transaction_ended(void *context, enum status status, const struct error *err) {
     end_commit(context, status, err);
 }
 
-static void on_indexed(void *context, enum status status, const struct error *err);
+static void on_commit_indexed(void *context, enum status status, const struct error *err);
 
-static void index_or_send(struct table_commit *commit) {
+static void continue_commit(struct table_commit *commit) {
     struct inventory_store_table *store = commit->store;
-    struct due_row row;
-    if (expiry_index_next_row(commit->state, &commit->after, &commit->indexed, &row)) {
-        expiry_index_insert_start(&store->due, &commit->call, &row, commit->deadline_ms, on_indexed,
-                                  commit);
+    struct expiry_row row;
+    if (expiry_index_next_row(commit->state, &commit->after, &commit->indexed_count, &row)) {
+        expiry_index_insert_start(&store->expiry_index, &commit->call, &row, commit->deadline_ms,
+                                  on_commit_indexed, commit);
         return;
     }
-    product_transaction_start(&commit->transaction, store->client, store->table, commit->state,
-                              &commit->after, commit->deadline_ms, commit->etag, on_transaction,
-                              commit);
+    const struct product_change change = {.state = commit->state,
+                                          .after = &commit->after,
+                                          .deadline_ms = commit->deadline_ms,
+                                          .out_etag = commit->etag};
+    product_transaction_start(&commit->transaction, store->client, store->table, &change,
+                              on_transaction_ended, commit);
 }
 
-static void on_indexed(void *context, enum status status, const struct error *err) {
+static void on_commit_indexed(void *context, enum status status, const struct error *err) {
     struct table_commit *commit = context;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        index_or_send(commit);
+        continue_commit(commit);
         return;
     }
     struct error failure = *err;
-    error_wrap(&failure, "noting when it falls due");
+    error_wrap(&failure, "writing its expiry row");
     end_commit(commit, status, &failure);
 }
 
-/* Makes `after`, the product as it will be. Without an ETag the merge would be unconditional. */
-static enum status begin_commit(struct table_commit *commit, struct error *err) {
+/*
+ * Makes `after`, the product's row after the commit. Rejects a state without an ETag, because its
+ * merge would be unconditional.
+ */
+static enum status make_next_row(struct table_commit *commit, struct error *err) {
     const struct product_state *state = commit->state;
     if (state->etag[0] == '\0') {
         return error_set(err, STATUS_PRECONDITION_FAILED,
-                         "it is not known as it is now, and must be read");
+                         "its current version is not known; it must be read first");
     }
     commit->after = state->product;
     commit->after.version++;
     commit->after.due_ms = product_state_due_ms(state);
-    enum status status = push_commit_id(commit->store, &state->product, &commit->after);
+    enum status status = write_commit_ids(commit->store, &state->product, &commit->after);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no random bytes");
 }
 
@@ -193,62 +198,64 @@ static void table_commit(struct inventory_store *base, struct product_state *sta
     commit->state = state;
     commit->deadline_ms = deadline_ms;
     struct error err;
-    if (begin_commit(commit, &err) == STATUS_OK) {
-        index_or_send(commit);
+    if (make_next_row(commit, &err) == STATUS_OK) {
+        continue_commit(commit);
     } else {
         error_wrap(&err, "committing product %s", state->product.id);
         store_operation_fail(&commit->base, base->platform->loop, &err);
     }
 }
 
-/* ---- an expiry that is indexed ahead of its commit ---- */
+/* ---- index_expiry ---- */
 
-struct expiry {
+struct expiry_write {
     struct store_operation base;
     struct table_call call;
     const char *product_id;
-    int64_t bucket_ms;
+    int64_t minute_ms;
     int64_t *out_indexed_due_ms;
 };
 
-static void on_expiry_indexed(void *context, enum status status, const struct error *err) {
-    struct expiry *expiry = context;
+static void on_expiry_written(void *context, enum status status, const struct error *err) {
+    struct expiry_write *write = context;
     struct error failure = *err;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
         status = STATUS_OK;
-        *expiry->out_indexed_due_ms = expiry->bucket_ms;
+        *write->out_indexed_due_ms = write->minute_ms;
     } else {
-        error_wrap(&failure, "noting when product %s falls due", expiry->product_id);
+        error_wrap(&failure, "writing an expiry row of product %s", write->product_id);
     }
-    store_operation_end(&expiry->base, status, &failure);
+    store_operation_end(&write->base, status, &failure);
 }
 
 /*
- * The row may be written long before its commit, because rows are not deleted by age. A row stays
- * until three minutes after its minute has begun (expiry_index.h). The commit that relies on it adds a
- * reservation that expires in that very minute; for any other, expiry_index_next_row asks for a row of
- * its own. So the commit was decided before the minute's end, by the same clock of storage, and
- * arrives within seconds or not at all. A commit that never comes leaves a row that costs one
- * visit.
+ * Writes an expiry row ahead of the commit that will rely on it. That commit may come much later.
+ *
+ * This is safe, because a row is deleted by the minute that it stands for, never by its age. It
+ * stays until EXPIRY_GRACE_MS after the end of its minute. The commit that relies on it adds a
+ * reservation that expires in that minute; for any other minute expiry_index_next_row asks for
+ * another row. So the commit was decided before the minute ended, by the same clock of storage. It
+ * arrives within seconds of that, or not at all. A commit that never comes leaves a row that costs
+ * one visit.
  */
 static void table_index_expiry(struct inventory_store *base, const char *product_id,
                                int64_t expires_ms, int64_t *out_indexed_due_ms,
                                inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
-    struct expiry *expiry = store_operation_new(base, sizeof *expiry, done, context);
-    if (expiry == NULL) {
+    struct expiry_write *write = store_operation_new(base, sizeof *write, done, context);
+    if (write == NULL) {
         return;
     }
-    expiry->product_id = product_id;
-    expiry->bucket_ms = expiry_index_expiry_ms(expires_ms);
-    expiry->out_indexed_due_ms = out_indexed_due_ms;
-    struct due_row row = {.time_ms = expiry->bucket_ms, .kind = DUE_RESERVATION};
+    write->product_id = product_id;
+    write->minute_ms = expiry_index_minute_ms(expires_ms);
+    write->out_indexed_due_ms = out_indexed_due_ms;
+    struct expiry_row row = {.time_ms = write->minute_ms, .kind = EXPIRY_OF_RESERVATIONS};
     snprintf(row.product_id, sizeof row.product_id, "%s", product_id);
-    expiry_index_insert_start(&store->due, &expiry->call, &row, storage_deadline_ms(store),
-                              on_expiry_indexed, expiry);
+    expiry_index_insert_start(&store->expiry_index, &write->call, &row, storage_deadline_ms(store),
+                              on_expiry_written, write);
 }
 
-/* ---- waits that are announced ---- */
+/* ---- announce_wait, read_wait ---- */
 
 struct wait_notice {
     struct store_operation base;
@@ -262,7 +269,7 @@ static void on_announced(void *context, enum status status, const struct error *
     struct wait_notice *notice = context;
     struct error failure = *err;
     if (status != STATUS_OK) {
-        error_wrap(&failure, "announcing that somebody waits for product %s", notice->product_id);
+        error_wrap(&failure, "announcing a wait for the lease of product %s", notice->product_id);
     }
     store_operation_end(&notice->base, status, &failure);
 }
@@ -299,7 +306,8 @@ static void on_wait_read(void *context, enum status status, const struct error *
     if (status == STATUS_OK) {
         *notice->out_announced_ms = announced_ms;
     } else {
-        error_wrap(&failure, "reading whether somebody waits for product %s", notice->product_id);
+        error_wrap(&failure, "reading the last wait for the lease of product %s",
+                   notice->product_id);
     }
     store_operation_end(&notice->base, status, &failure);
 }
@@ -319,23 +327,24 @@ static void table_read_wait(struct inventory_store *base, const char *product_id
                     storage_deadline_ms(store), &notice->entity, on_wait_read, notice);
 }
 
-/* ---- what is due ---- */
+/* ---- find_expired, clean_up_expired ---- */
 
 static void table_find_expired(struct inventory_store *base, int64_t now_ms,
                                struct product_ids *out, inventory_store_done done, void *context) {
-    expiry_index_find(&table_of(base)->due, now_ms, out, done, context);
+    expiry_index_find_expired(&table_of(base)->expiry_index, now_ms, out, done, context);
 }
 
 /*
- * Deleting late costs nothing. So both storage's clock and this machine's must agree that the time
- * is over.
+ * Deletes only what has expired by storage's clock and by this machine's clock. A deletion that
+ * comes late does no harm.
  */
 static void table_clean_up_expired(struct inventory_store *base, const char *product_id,
-                                   int64_t now_ms, int *out_records_purged,
+                                   int64_t now_ms, int *out_records_deleted,
                                    inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->base.platform->clock));
-    expiry_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
+    expiry_index_clean_up_expired(&store->expiry_index, product_id, until_ms, out_records_deleted,
+                                  done, context);
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
@@ -351,18 +360,18 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
                                                    .read_wait = table_read_wait,
                                                    .find_expired = table_find_expired,
                                                    .clean_up_expired = table_clean_up_expired};
-    store_operation_prepare(&store->base, &ops, client->platform);
+    store_operation_init_store(&store->base, &ops, client->platform);
     store->client = client;
     store->table = table;
-    store->is_seen = false;
-    store->seeds_ended = 0;
-    store->seeds_ended_ahead = 0;
+    store->has_seen_table = false;
+    store->seeds_done = 0;
+    store->seeds_done_ahead = 0;
     if (uuid_v4(store->base.platform->random, store->sender) != STATUS_OK) {
-        store->sender[0] = '\0'; /* nothing can be committed then */
+        store->sender[0] = '\0'; /* every commit fails then */
     }
-    expiry_index_init(&store->due, &store->base, client, table);
+    expiry_index_init(&store->expiry_index, &store->base, client, table);
 }
 
 void inventory_store_table_cleanup(struct inventory_store_table *store) {
-    expiry_index_cleanup(&store->due);
+    expiry_index_cleanup(&store->expiry_index);
 }

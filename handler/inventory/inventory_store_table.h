@@ -1,13 +1,21 @@
 /*
- * inventory_store_table.h - products in Azure Table storage: one partition per product, one transaction per commit.
+ * inventory_store_table.h - the store in Azure Table storage: one partition for each product, one
+ * transaction for each commit.
  *
- * The rows are product_entity.h's. A reservation's id begins with its expiry (base/uuid.h), so the product and what has expired are one short range of keys,
- * "product" up to "r-<now>", however many reservations are active. What becomes of a commit whose answer is lost is
- * product_transaction.h's; how reconciliation finds what is due, expiry_index.h's.
+ * product_entity.h describes the rows. A reservation's id begins with its expiry (base/uuid.h). So
+ * a product and its expired reservations are one short range of keys, from "product" to "r-<now>".
+ * The length of that range does not depend on how many reservations are active.
  *
- * A commit is at most three steps, each whole or not there: a row of the index, a row of the index for records (either once in a
- * while), the transaction. Cut off behind any of them, it leaves the product as it was or as it will be, and at worst a row
- * of the index that costs one visit.
+ * A commit takes up to three steps: an expiry row for its reservations, an expiry row for its
+ * records, and the transaction. Most commits need the transaction only. Each step happens whole or
+ * not at all. If the process ends between two of them, the product is unchanged, and an expiry row
+ * is left that costs reconciliation one visit.
+ *
+ * The parts of this store
+ *   table_setup           creates the table and the products
+ *   table_read            reads a product as a snapshot
+ *   product_transaction   sends a commit and finds out its true outcome
+ *   expiry_index          finds what has expired
  */
 #ifndef INVENTORY_INVENTORY_STORE_TABLE_H
 #define INVENTORY_INVENTORY_STORE_TABLE_H
@@ -22,19 +30,20 @@ struct inventory_store_table {
     struct inventory_store base;
     struct storage_client *client;
     const char *table;
-    char sender
-        [UUID_TEXT_BYTES]; /* its first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store */
-    struct expiry_index due;
-    bool is_seen; /* the table was there once */
+    /* The first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store. */
+    char sender[UUID_TEXT_BYTES];
+    struct expiry_index expiry_index;
+    /* This process has once seen the table. If the table disappears, it is not created again. */
+    bool has_seen_table;
     /*
-     * Seeds that were created, or met, by a preparation that goes on or has failed: those before
-     * number `seeds_ended`, and number seeds_ended + N where bit N of `seeds_ended_ahead` is set.
+     * Progress of a preparation that is under way or has failed. Seeds before number `seeds_done`
+     * need no more work. Neither does number seeds_done + N if bit N of `seeds_done_ahead` is set.
      */
-    size_t seeds_ended;
-    uint32_t seeds_ended_ahead;
+    size_t seeds_done;
+    uint32_t seeds_done_ahead;
 };
 
-/* Borrows both, which must outlive it. */
+/* Borrows `client` and `table`, which must outlive the store. */
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
                                 const char *table);
 void inventory_store_table_cleanup(struct inventory_store_table *store);

@@ -5,21 +5,21 @@
 #include "base/log.h"
 #include "base/utc.h"
 
-static void log_renewed(void *context, const struct lease_event *event) {
+static void log_renewed(void *context, const struct leasehold_event *event) {
     (void)context;
     char expiry[UTC_TEXT_BYTES];
-    utc_format_iso8601(event->expiry_ms, expiry);
+    utc_format_iso8601(event->expires_ms, expiry);
     log_event(LOG_INFORMATION, "Lease %s renewed. New expiration: %s", event->lease_id, expiry);
 }
 
-static void log_renewal_failed(void *context, const struct lease_event *event) {
+static void log_renewal_failed(void *context, const struct leasehold_event *event) {
     (void)context;
     log_event(LOG_WARNING, "Lease %s could not be renewed (attempt %d, %s): %s", event->lease_id,
               event->attempt, event->will_retry ? "will be tried again" : "the last",
               event->reason);
 }
 
-static void log_lost(void *context, const struct lease_event *event) {
+static void log_lost(void *context, const struct leasehold_event *event) {
     (void)context;
     char last[UTC_TEXT_BYTES];
     utc_format_iso8601(event->last_renewal_ms, last);
@@ -27,9 +27,9 @@ static void log_lost(void *context, const struct lease_event *event) {
               event->reason, event->lease_name, last);
 }
 
-struct lease_listener lease_log_listener(void) {
-    return (struct lease_listener){.renewed = log_renewed,
-                                   .renewal_failed = log_renewal_failed,
-                                   .lost = log_lost,
-                                   .context = NULL};
+struct leasehold_listener lease_log_listener(void) {
+    return (struct leasehold_listener){.renewed = log_renewed,
+                                       .renewal_failed = log_renewal_failed,
+                                       .lost = log_lost,
+                                       .context = NULL};
 }

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "inventory/product_state.h"
 
+/* ---- yield ---- */
+
 void lease_tenure_init(struct lease_tenure *tenure) {
     *tenure = (struct lease_tenure){.probe_after_ms = FIRST_PROBE_MS, .idle_since_ms = -1};
 }
@@ -12,12 +14,12 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
 }
 
 /*
- * A lease that was released for less than YIELD_MS has hardly been free for others, so the tenure goes on: else a handler with
- * short pauses between its batches would never yield.
+ * A lease that was released for less than YIELD_MS was hardly free for others, so the old tenure
+ * goes on. Otherwise a handler with short pauses between its batches would never yield.
  */
 void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended) {
     if (is_contended) {
-        lease_tenure_note_others(tenure, now_ms);
+        lease_tenure_note_contention(tenure, now_ms);
     }
     if (is_contended || tenure->since_ms == 0 || now_ms - tenure->released_ms >= YIELD_MS) {
         tenure->since_ms = now_ms;
@@ -29,7 +31,7 @@ void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->expected_count = 0;
 }
 
-void lease_tenure_note_others(struct lease_tenure *tenure, int64_t now_ms) {
+void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->contended_until_ms = now_ms + CONTENTION_MS;
     tenure->probe_after_ms = FIRST_PROBE_MS;
 }
@@ -43,6 +45,7 @@ bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms) {
     return true;
 }
 
+/* Without contention, this yield is the probe for handlers that do not announce themselves. */
 bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
     int64_t held_ms = now_ms - tenure->since_ms;
     if (is_contended(tenure, now_ms)) {
@@ -55,50 +58,62 @@ bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
     return true;
 }
 
+/* ---- linger ---- */
+
 int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->idle_since_ms = now_ms;
-    return tenure->vain_lingers < MAX_VAIN_LINGERS ? LINGER_MS : 0;
+    return tenure->missed_lingers < MAX_MISSED_LINGERS ? LINGER_MS : 0;
 }
 
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
-    if (tenure->idle_since_ms >= 0) {
-        bool came_in_time = now_ms - tenure->idle_since_ms <= LINGER_MS;
-        int vain_lingers =
-            tenure->vain_lingers < MAX_VAIN_LINGERS ? tenure->vain_lingers + 1 : MAX_VAIN_LINGERS;
-        tenure->vain_lingers = came_in_time ? 0 : vain_lingers;
-        tenure->idle_since_ms = -1;
+    if (tenure->idle_since_ms < 0) {
+        return;
     }
+    if (now_ms - tenure->idle_since_ms <= LINGER_MS) {
+        tenure->missed_lingers = 0;
+    } else if (tenure->missed_lingers < MAX_MISSED_LINGERS) {
+        tenure->missed_lingers++;
+    }
+    tenure->idle_since_ms = -1;
 }
+
+/* ---- window ---- */
 
 void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
                              int64_t duration_ms) {
-    tenure->commits++;
+    tenure->commit_count++;
     tenure->commit_ms =
-        tenure->commits == 1 ? duration_ms : (7 * tenure->commit_ms + duration_ms) / 8;
-    int callers =
-        answered + waiting < INVENTORY_MAX_CHANGES ? answered + waiting : INVENTORY_MAX_CHANGES;
-    tenure->expected_count = tenure->windows_to_skip > 0 ? 0 : callers;
-    tenure->windows_to_skip -= tenure->windows_to_skip > 0;
+        tenure->commit_count == 1 ? duration_ms : (7 * tenure->commit_ms + duration_ms) / 8;
+    int callers = answered + waiting;
+    tenure->expected_count = callers < INVENTORY_MAX_CHANGES ? callers : INVENTORY_MAX_CHANGES;
+    if (tenure->windows_to_skip > 0) {
+        tenure->windows_to_skip--;
+        tenure->expected_count = 0;
+    }
 }
 
-bool lease_tenure_is_missing_some(const struct lease_tenure *tenure, int waiting) {
+bool lease_tenure_expects_callers(const struct lease_tenure *tenure, int waiting) {
     return waiting < tenure->expected_count;
 }
 
 int64_t lease_tenure_window_ms(const struct lease_tenure *tenure, int waiting) {
-    bool is_missing_some = lease_tenure_is_missing_some(tenure, waiting);
-    return is_missing_some ? clock_min_ms(tenure->commit_ms / 10, MAX_WINDOW_MS) : 0;
+    return lease_tenure_expects_callers(tenure, waiting)
+               ? clock_min_ms(tenure->commit_ms / 10, MAX_WINDOW_MS)
+               : 0;
 }
 
-/* Where callers do not come back, waiting for them would cost each batch a tenth: so it is tried ever more rarely. */
+/*
+ * Where callers do not come back, each window costs a tenth of a commit for nothing. So after each
+ * missed window twice as many batches as before do without one, up to 32.
+ */
 void lease_tenure_note_window(struct lease_tenure *tenure, int waiting) {
-    if (tenure->expected_count == 0) { /* nobody was waited for, which says nothing */
-        return;
+    if (tenure->expected_count == 0) {
+        return; /* the batch did not wait, which says nothing about callers */
     }
-    bool was_missed = 2 * waiting < tenure->expected_count;
-    tenure->windows_missed = was_missed ? tenure->windows_missed + 1 : 0;
-    if (was_missed) {
-        tenure->windows_to_skip = 1 << (tenure->windows_missed < 5 ? tenure->windows_missed : 5);
+    bool is_missed = 2 * waiting < tenure->expected_count;
+    tenure->missed_windows = is_missed ? tenure->missed_windows + 1 : 0;
+    if (is_missed) {
+        tenure->windows_to_skip = 1 << (tenure->missed_windows < 5 ? tenure->missed_windows : 5);
     }
     tenure->expected_count = 0;
 }

@@ -1,22 +1,30 @@
 /*
- * lease_tenure.h - for how long this handler keeps a product's lease, and for how long it waits for callers. Pure: it has no
- * clock and no timer; the pipeline asks it.
+ * lease_tenure.h - how long this handler keeps a product's lease, and how long it waits for
+ * callers. Pure: it has no clock and no timer; the pipeline asks it.
  *
- * Three decisions:
+ * It makes three decisions:
  *
- *   yield    A handler that is alone keeps the lease for as long as requests come. Where others want the product too
- *            (contention), it yields after TENURE_MS, and stays away for YIELD_MS, which is longer than any handler's wait
- *            between two tries.
- *   linger   When nobody waits any more, the lease is kept for LINGER_MS: the next caller is spared an acquire. A product to
- *            which nobody came back in time the last MAX_VAIN_LINGERS times is released at once, until somebody does.
- *   window   After a batch was answered, its callers are about to come back. The next batch waits until as many are there
- *            again, or as many as a batch holds, or until none came for a tenth of a commit's duration. A lone caller
- *            therefore waits for nobody.
+ *   yield    A handler that is alone keeps the lease for as long as requests come. If other
+ *            handlers want the product too (contention), it yields after TENURE_MS: it releases the
+ *            lease and stays away for YIELD_MS. That is longer than any handler waits between two
+ *            tries for the lease, so another one gets it.
+ *   linger   When no request waits, the lease is kept for LINGER_MS, which saves the next caller an
+ *            acquire. If no request came in time MAX_MISSED_LINGERS times in a row, the lease is
+ *            released at once, until a request comes in time again.
+ *   window   The callers of an answered batch are about to come back. The next batch waits for as
+ *            many requests as the last batch and the queue behind it had, but for no more than a
+ *            batch holds. It stops waiting when none has come for a tenth of a commit's duration.
+ *            A caller that is alone therefore never waits for another.
  *
- * Contention is known from: a try for the lease that met somebody else's; a commit or a read that shows another's version;
- * the announcement that a waiting handler leaves in storage (inventory_store.h), for which a holder looks once in CHECK_MS. Releases
- * before 0.9 announce nothing; for their sake the lease is also yielded after FIRST_PROBE_MS, and then after twice as
- * long each time while that finds nobody.
+ * Signs of contention:
+ *
+ *   - A try for the lease met another handler's lease.
+ *   - A commit or a read found a version that another handler has made.
+ *   - A waiting handler has announced itself in storage (inventory_store.h). A holder looks for
+ *     that every CHECK_MS.
+ *
+ * Releases before 0.9 announce nothing. For their sake the lease is also yielded without a sign:
+ * after FIRST_PROBE_MS, and then after twice as long each time, while no sign is found.
  *
  * Times are milliseconds on the program's clock.
  */
@@ -30,65 +38,77 @@ enum {
     TENURE_MS = 400,
     YIELD_MS = 250,
     LINGER_MS = 5,
-    MAX_VAIN_LINGERS = 16,    /* of many callers over many products, one in 20 comes back in time */
-    CONTENTION_MS = 10000,    /* others are expected for so long after the last sign of them */
-    CHECK_MS = 1000,          /* between two looks for an announcement */
-    ANNOUNCE_AFTER_MS = 150,  /* who has waited for the lease for so long says so, */
-    ANNOUNCE_EVERY_MS = 1000, /* and says so again */
+    /* With many callers over many products, one in 20 requests comes in time. */
+    MAX_MISSED_LINGERS = 16,
+    /* Others are expected for this long after the last sign of them. */
+    CONTENTION_MS = 10000,
+    /* Between two looks for an announcement. */
+    CHECK_MS = 1000,
+    /* A handler announces itself after it has waited this long for the lease. */
+    ANNOUNCE_AFTER_MS = 150,
+    ANNOUNCE_EVERY_MS = 1000,
     FIRST_PROBE_MS = 10000,
     MAX_PROBE_MS = 160000,
     MAX_WINDOW_MS = 50,
 };
 
-/* Zeroed at first, but for lease_tenure_init. */
 struct lease_tenure {
-    int64_t since_ms; /* when the lease was acquired; a short release in between does not count */
-    int64_t released_ms;        /* when it was released last */
+    /* ---- yield ---- */
+    int64_t since_ms; /* when the tenure began; it goes on after a short release */
+    int64_t released_ms;
     int64_t contended_until_ms; /* others are expected until then */
-    int64_t checked_ms;         /* when an announcement was looked for last */
+    int64_t checked_ms;         /* the last look for an announcement */
     int64_t probe_after_ms;     /* how long a tenure without contention lasts */
-    int64_t idle_since_ms;      /* when nobody waited any more; -1: somebody does */
-    int vain_lingers;           /* how often in a row nobody came back in time */
 
-    int64_t commit_ms;  /* the smoothed duration of a commit, */
-    int commits;        /* and how many it was learnt from */
-    int expected_count; /* callers that the next batch waits for */
-    int windows_missed; /* in a row: fewer than half of the callers came back in time */
-    int windows_to_skip;
+    /* ---- linger ---- */
+    int64_t idle_since_ms; /* since when no request waits; -1: one does */
+    int missed_lingers;    /* lingers in a row in which no request came in time */
+
+    /* ---- window ---- */
+    int64_t commit_ms;   /* the smoothed duration of a commit */
+    int commit_count;    /* the commits that it was learnt from */
+    int expected_count;  /* requests that the next batch waits for; 0: it does not wait */
+    int missed_windows;  /* windows in a row in which fewer than half of them came */
+    int windows_to_skip; /* batches that do not wait */
 };
 
 void lease_tenure_init(struct lease_tenure *tenure);
 
-/* The lease was acquired; `is_contended`: a try for it found it taken by somebody else. */
+/* The lease was acquired. `is_contended`: a try for it met another handler's lease. */
 void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended);
+
+/* The lease was released. */
 void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
 
-/* There was a sign of others. */
-void lease_tenure_note_others(struct lease_tenure *tenure, int64_t now_ms);
+/* There was a sign of contention. */
+void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Whether to look for an announcement now. True once in CHECK_MS. */
+/* Returns true, once in CHECK_MS, if it is time to look for an announcement. */
 bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Whether the lease is to be yielded before another batch. True at most once for each tenure. */
+/* Returns true if the lease must be yielded before the next batch. Call it once after a batch. */
 bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Nobody waits any more: returns for how long to keep the lease. 0: release it now. */
+/* No request waits any more. Returns how long to keep the lease. 0: release it now. */
 int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms);
 
 /* A request came. */
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms);
 
-/* A batch of `answered` requests was committed in `duration_ms` while `waiting` others had come. */
+/*
+ * A batch of `answered` requests was committed in `duration_ms`. Meanwhile `waiting` requests had
+ * joined the queue.
+ */
 void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
                              int64_t duration_ms);
 
-/* Whether callers of the last batch are still expected to return before the next one. */
-bool lease_tenure_is_missing_some(const struct lease_tenure *tenure, int waiting);
+/* Returns true if more than the `waiting` requests are expected before the next batch. */
+bool lease_tenure_expects_callers(const struct lease_tenure *tenure, int waiting);
 
-/* Returns for how long to wait for more than `waiting` requests. 0: the next batch may begin. */
+/* Returns how long to wait for the next request to join the `waiting` ones. 0: do not wait. */
 int64_t lease_tenure_window_ms(const struct lease_tenure *tenure, int waiting);
 
-/* The window after a batch, if it had one, is over with `waiting` requests. */
+/* The time to wait after a batch, if there was any, has ended with `waiting` requests. */
 void lease_tenure_note_window(struct lease_tenure *tenure, int waiting);
 
 #endif

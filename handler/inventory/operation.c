@@ -4,10 +4,12 @@
 #include "inventory/batch.h"
 #include "inventory/inventory.h"
 
+/* ---- rules ---- */
+
 /*
- * Units of expired reservations count as available, so their rows are removed first where the request needs them. That
- * may take several transactions. The request stays at the front meanwhile: those behind it would have to do the same
- * work for the same units.
+ * Units of expired reservations count as available. If the request needs them, their rows are
+ * removed first, which may take several transactions. The request stays at the front meanwhile: the
+ * requests behind it would have to remove the same rows.
  */
 static enum request_stage decide_reserve(struct batch *batch, struct inventory_request *request) {
     const struct reservation *reservation = NULL;
@@ -35,6 +37,7 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
     return batch_grant(batch, request, request->quantity, reservation->id);
 }
 
+/* A release of more reservations than a transaction holds goes first, and releases what fits. */
 static enum request_stage decide_release(struct batch *batch, struct inventory_request *request) {
     int changes =
         inventory_release_changes(batch->state, request->customer_id, request->reservation_id,
@@ -53,7 +56,7 @@ static enum request_stage decide_release(struct batch *batch, struct inventory_r
                        request->reservation_id == NULL ? "" : request->reservation_id);
 }
 
-/* Removes what the transaction has room for. What is left over goes on in later batches, behind other requests. */
+/* Removes as many rows as the transaction has room for. The rest follows in later batches. */
 static enum request_stage decide_expire(struct batch *batch, struct inventory_request *request) {
     int removed = inventory_expire(batch->state, batch->certain_ms, 0, INVENTORY_MAX_CHANGES);
     bool is_all = !inventory_has_expired(batch->state, batch->certain_ms);
@@ -65,6 +68,7 @@ static enum request_stage decide_expire(struct batch *batch, struct inventory_re
     return removed > 0 ? REQUEST_CONTINUES : request->stage;
 }
 
+/* As for a reserve, expired rows are removed first if their units are needed. */
 static enum request_stage decide_set_total(struct batch *batch, struct inventory_request *request) {
     const struct product *product = &batch->state->product;
     if (!batch_has_room(batch, request, 1)) {
@@ -82,11 +86,13 @@ static enum request_stage decide_set_total(struct batch *batch, struct inventory
     return request->is_set || !can_be_met ? REQUEST_DECIDED : request->stage;
 }
 
-/* The rows were read for it under the lease. */
+/* Its look-up has read the rows under the lease. */
 static enum request_stage decide_snapshot(struct batch *batch, struct inventory_request *request) {
     (void)batch, (void)request;
     return REQUEST_DECIDED;
 }
+
+/* ---- log lines ---- */
 
 static void log_reserved(const char *product_id, const struct inventory_request *request) {
     log_event(LOG_INFORMATION,
@@ -99,6 +105,8 @@ static void log_released(const char *product_id, const struct inventory_request 
     log_event(LOG_INFORMATION, "✓ Successfully released %lld units of %s. Renewal count: %d",
               (long long)request->units, product_id, request->renewal_count);
 }
+
+/* ---- the table ---- */
 
 const struct operation operation_reserve = {.stored_code = 0,
                                             .simulates_work = true,

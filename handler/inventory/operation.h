@@ -1,10 +1,11 @@
 /*
- * operation.h - the table of everything that can be done to a product: one row for each operation.
+ * operation.h - the table of all operations on a product: one row for each.
  *
- * Whatever differs between operations stands in the row, so no other file asks which operation a request is. To add
- * one: add its row, and the rule that decides it.
+ * A row holds everything in which operations differ, so no other file asks which operation a
+ * request is. To add an operation, add its row and the rule that decides it.
  *
- * Deciding is pure. It changes the product in memory (inventory.h), and the batch's commit writes the changes.
+ * A rule is pure: it changes the product in memory (inventory.h). The batch's commit writes the
+ * changes.
  */
 #ifndef INVENTORY_OPERATION_H
 #define INVENTORY_OPERATION_H
@@ -18,39 +19,51 @@ enum { RELEASE_LEASE_S = 15 };
 
 struct batch;
 
-/* What an operation reads beside the product and its expired rows. */
-enum operation_rows { ROWS_NONE, ROWS_OF_CUSTOMER, ROWS_SNAPSHOT };
+/* The rows that an operation needs besides the product's own and those that have expired. */
+enum operation_rows {
+    ROWS_NONE,
+    ROWS_OF_CUSTOMER, /* the customer's, or only the reservation that the request names */
+    ROWS_SNAPSHOT,    /* all, read at one moment into the request's `snapshot` */
+};
 
 struct operation {
     /*
-     * Stored: it is part of the hash of a request with an Idempotency-Key, which a later release compares.
-     * It never changes, and is never given to another operation.
+     * A part of the hash that is stored with an Idempotency-Key, and compared by later versions of
+     * this program. It never changes, and no other operation may ever have it.
      */
     int stored_code;
-    enum operation_rows rows;
-    int lease_duration_s; /* of a lease that is acquired for it; 0: the default */
-    bool simulates_work;  /* Inventory:ProcessingTime is for those that customers wait for */
-    bool
-        shows_available; /* a caller who did not get the lease is told what is available all the same */
-    bool can_grow_index; /* it may add a reservation, which the expiry index has to know of */
 
-    /* Whether its answer, once decided, is about the product as the cache has it; that must then be the stored one. */
+    enum operation_rows rows;
+
+    /* The duration of a lease that is acquired for it. 0: the default. */
+    int lease_duration_s;
+
+    /* It takes Inventory:ProcessingTime. */
+    bool simulates_work;
+
+    /* Its answer says what is available, also if the lease was not acquired in time. */
+    bool shows_available;
+
+    /* It may add a reservation, for which the expiry index may need a new row. */
+    bool can_grow_index;
+
+    /* Its answer is about the cached product, which must then be the stored one (batch.h). */
     bool rests_on_product;
 
     /*
-     * Decides a request on the batch's product, and returns how far the request has come. An unchanged stage means
-     * that the transaction has no room left for it, so it waits for the next batch.
+     * The rule. Decides the request on the batch's product, and returns its new stage. Returns the
+     * stage unchanged if the transaction has no room for the request: it waits for the next batch.
      */
     enum request_stage (*decide)(struct batch *batch, struct inventory_request *request);
 
-    /* The log line of a success. NULL: none. */
+    /* Writes the log line of a success. NULL: there is none. */
     void (*log_success)(const char *product_id, const struct inventory_request *request);
 };
 
 extern const struct operation operation_reserve;
 extern const struct operation operation_release;
 extern const struct operation operation_expire;   /* removes every reservation that has expired */
-extern const struct operation operation_snapshot; /* reads all rows while nothing changes them */
+extern const struct operation operation_snapshot; /* reads all rows under the lease */
 extern const struct operation operation_set_total;
 
 #endif

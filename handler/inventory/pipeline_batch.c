@@ -5,20 +5,20 @@
 #include "inventory/product_read.h"
 
 enum {
-    COMMIT_MS =
-        5000, /* a commit ends within so much, and starts only with that much of its lease left */
-    MAX_READS =
-        5, /* of the product for one batch: each after the first is caused by other instances, or by a key */
+    /* A commit ends within this time, and starts only with this much of its lease left. */
+    COMMIT_MS = 5000,
+    /* For one batch. Each read after the first is caused by other instances, or by a key. */
+    MAX_READS = 5,
 };
 
-/* ---- a batch's begin and end ---- */
+/* ---- begin ---- */
 
 void pipeline_begin_batch(struct product_pipeline *pipeline) {
-    if (!lease_manager_is_held(pipeline->around->leases, pipeline->lease)) {
-        pipeline_go_on_after_loss(pipeline);
+    if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
+        pipeline_continue_after_loss(pipeline);
         return;
     }
-    pipeline_work_for(pipeline, TAILQ_FIRST(&pipeline->queue));
+    pipeline_use_correlation_of(pipeline, TAILQ_FIRST(&pipeline->queue));
     pipeline->batch_size = 0;
     while (pipeline->queue_length > 0 && pipeline->batch_size < INVENTORY_MAX_CHANGES) {
         struct inventory_request *request = pipeline_take_first(pipeline);
@@ -26,32 +26,23 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
         pipeline->batch_size++;
     }
     pipeline_set_deadline(pipeline);
-    pipeline->reads = 0;
-    pipeline->is_work_done = pipeline->around->processing_time_ms == 0;
-    pipeline->is_read_alone = false;
-    pipeline->looks_up_all = false;
-    pipeline->renewals_before =
-        lease_manager_renewal_count(pipeline->around->leases, pipeline->lease);
-    pipeline_look_for_others(pipeline);
+    pipeline->read_count = 0;
+    pipeline->is_work_done = pipeline->shared->processing_time_ms == 0;
+    pipeline->reads_without_rows = false;
+    pipeline->must_look_up_keys = false;
+    pipeline->renewal_count_before =
+        lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
+    pipeline_check_contention(pipeline);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 
-static void return_to_queue(struct product_pipeline *pipeline, struct inventory_requests *front,
-                            struct inventory_request *request) {
-    pipeline->queue_length++;
-    if (request->stage ==
-        REQUEST_CONTINUES) { /* its work has come on, and so its wait begins anew */
-        request->arrived_ms = pipeline_now_ms(pipeline);
-        batch_forget_decision(request);
-        TAILQ_INSERT_TAIL(&pipeline->queue, request, link);
-    } else {
-        batch_forget_decision(request);
-        TAILQ_INSERT_TAIL(front, request, link);
-    }
-}
+/* ---- end ---- */
 
-/* Answers those who are decided. The others are the first in the next batch. */
-static void answer_batch(struct product_pipeline *pipeline) {
+/*
+ * Answers the decided requests. The others return to the front of the queue, in their order. Only
+ * one that continues goes to its end: it has had its share of this batch, and waits anew.
+ */
+static void pipeline_answer_batch(struct product_pipeline *pipeline) {
     struct inventory_requests answered = TAILQ_HEAD_INITIALIZER(answered);
     struct inventory_requests front = TAILQ_HEAD_INITIALIZER(front);
     struct inventory_request *request;
@@ -59,9 +50,17 @@ static void answer_batch(struct product_pipeline *pipeline) {
         TAILQ_REMOVE(&pipeline->batch.requests, request, link);
         if (request->stage == REQUEST_DECIDED) {
             TAILQ_INSERT_TAIL(&answered, request, link);
-        } else {
-            return_to_queue(pipeline, &front, request);
+            continue;
         }
+        bool continues = request->stage == REQUEST_CONTINUES;
+        batch_forget_decision(request);
+        if (continues) {
+            request->arrived_ms = pipeline_now_ms(pipeline);
+            TAILQ_INSERT_TAIL(&pipeline->queue, request, link);
+        } else {
+            TAILQ_INSERT_TAIL(&front, request, link);
+        }
+        pipeline->queue_length++;
     }
     TAILQ_CONCAT(&front, &pipeline->queue, link);
     TAILQ_CONCAT(&pipeline->queue, &front, link);
@@ -71,8 +70,8 @@ static void answer_batch(struct product_pipeline *pipeline) {
     }
 }
 
-/* Rows that were read for a request that waits for the next batch are kept for it. */
-static void trim_cache(struct product_pipeline *pipeline) {
+/* Keeps all rows if a request returns to the queue and needs the rows that were read for it. */
+static void pipeline_trim_cache(struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
         if (request->has_rows && request->stage != REQUEST_DECIDED &&
@@ -83,18 +82,18 @@ static void trim_cache(struct product_pipeline *pipeline) {
     product_state_trim(&pipeline->cache.state);
 }
 
-static void end_batch(struct product_pipeline *pipeline) {
-    int renewals = lease_manager_renewal_count(pipeline->around->leases, pipeline->lease);
-    batch_complete_answers(&pipeline->batch, renewals - pipeline->renewals_before);
-    trim_cache(pipeline);
-    answer_batch(pipeline);
-    pipeline_go_on(pipeline);
+/* The batch was committed, or had nothing to commit. */
+static void pipeline_end_batch(struct product_pipeline *pipeline) {
+    int renewal_count = lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
+    batch_complete_answers(&pipeline->batch, renewal_count - pipeline->renewal_count_before);
+    pipeline_trim_cache(pipeline);
+    pipeline_answer_batch(pipeline);
+    pipeline_continue_after_batch(pipeline);
 }
 
-/* All of it shares the failure: what was not decided could not have fared better. */
 void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
                          const struct error *err) {
-    struct error failure = *err; /* `err` may be a request's own */
+    struct error failure = *err; /* a copy, because `err` may be a request's own */
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
         request->stage = REQUEST_DECIDED;
@@ -102,36 +101,39 @@ void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
         request->failure = failure;
     }
     product_cache_forget(&pipeline->cache);
-    answer_batch(pipeline);
-    pipeline_go_on(pipeline);
+    pipeline_answer_batch(pipeline);
+    pipeline_continue_after_batch(pipeline);
 }
 
 /* `cause` may be NULL. */
-static void fail_batch_as(struct product_pipeline *pipeline, enum status status, const char *why,
-                          const struct error *cause) {
+static void pipeline_fail_batch_as(struct product_pipeline *pipeline, enum status status,
+                                   const char *why, const struct error *cause) {
     struct error err;
     error_set(&err, status, "%s%s%s", why, cause == NULL ? "" : ": ",
               cause == NULL ? "" : cause->message);
     pipeline_fail_batch(pipeline, status, &err);
 }
 
-/* What is known of the product is not what is stored. Under a lease that it was read under, that cannot be. */
-void pipeline_note_change(struct product_pipeline *pipeline, const struct error *err) {
+/*
+ * A product that was read before this lease may have been changed by another handler since: it is
+ * read again. One that was read under this lease can only change if the lease is not ours any more.
+ */
+void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err) {
     if (pipeline->cache.is_read_under_lease) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else has committed under our lease",
-                      err);
+        pipeline_fail_batch_as(
+            pipeline, STATUS_LEASE_LOST,
+            "another handler has changed the product while this one held its lease", err);
         return;
     }
-    lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
+    lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     pipeline->cache.others_commit = true;
     product_cache_forget(&pipeline->cache);
-    batch_reset(&pipeline->batch);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 
 /* ---- DECIDING ---- */
 
-static bool has_work(const struct product_pipeline *pipeline) {
+static bool simulates_work(const struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
         if (request->operation->simulates_work) {
@@ -141,7 +143,7 @@ static bool has_work(const struct product_pipeline *pipeline) {
     return false;
 }
 
-static bool lacks_something(const struct product_pipeline *pipeline) {
+static bool must_look_up(const struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
         if (batch_lacks_rows(request) || batch_lacks_record(request)) {
@@ -151,42 +153,40 @@ static bool lacks_something(const struct product_pipeline *pipeline) {
     return false;
 }
 
-static void decide(struct product_pipeline *pipeline);
-
-void pipeline_choose_step(struct product_pipeline *pipeline) {
-    struct batch *batch = &pipeline->batch;
-    batch->now_ms = pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline));
-    batch->certain_ms = pipeline_store(pipeline)->ops->certain_ms(pipeline_store(pipeline));
-    if (!product_cache_is_usable(&pipeline->cache, batch->now_ms)) {
-        pipeline_enter(pipeline, PIPELINE_READING);
-    } else if (!pipeline->is_work_done && has_work(pipeline)) {
-        pipeline_enter(pipeline, PIPELINE_WORKING);
-    } else if (lacks_something(pipeline)) {
-        pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
-    } else {
-        decide(pipeline);
-    }
-}
-
-static void decide(struct product_pipeline *pipeline) {
+static void pipeline_decide(struct product_pipeline *pipeline) {
     switch (batch_decide(&pipeline->batch, pipeline->cache.validated_sequence)) {
     case BATCH_COMMIT:
         pipeline_enter(pipeline, PIPELINE_INDEXING);
         break;
     case BATCH_ANSWER:
-        end_batch(pipeline);
+        pipeline_end_batch(pipeline);
         break;
     case BATCH_VALIDATE:
-        product_cache_forget(&pipeline->cache);
-        batch_reset(&pipeline->batch);
         pipeline_enter(pipeline, PIPELINE_READING);
         break;
     case BATCH_LOOK_UP:
         pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
         break;
     case BATCH_FAIL:
-        fail_batch_as(pipeline, pipeline->batch.failure, "no memory to decide in", NULL);
+        pipeline_fail_batch_as(pipeline, pipeline->batch.failure, "no memory to decide a batch",
+                               NULL);
         break;
+    }
+}
+
+/* Gets what the decision needs, one thing after the other, and returns here. Then it decides. */
+void pipeline_enter_deciding(struct product_pipeline *pipeline) {
+    struct inventory_store *store = pipeline_store(pipeline);
+    pipeline->batch.now_ms = store->ops->now_ms(store);
+    pipeline->batch.certain_ms = store->ops->certain_ms(store);
+    if (!product_cache_is_usable(&pipeline->cache, pipeline->batch.now_ms)) {
+        pipeline_enter(pipeline, PIPELINE_READING);
+    } else if (!pipeline->is_work_done && simulates_work(pipeline)) {
+        pipeline_enter(pipeline, PIPELINE_WORKING);
+    } else if (must_look_up(pipeline)) {
+        pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
+    } else {
+        pipeline_decide(pipeline);
     }
 }
 
@@ -202,67 +202,71 @@ static struct inventory_request *first_that_lacks_rows(const struct product_pipe
     return NULL;
 }
 
-static void on_product_read(void *context, enum status status, const struct error *err);
+static void pipeline_on_read(void *context, enum status status, const struct error *err);
 
-static void start_read(struct product_pipeline *pipeline) {
+static void pipeline_start_read(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
     product_read(pipeline_store(pipeline), pipeline->product_id, &pipeline->query,
-                 &pipeline->cache.state, on_product_read, pipeline);
+                 &pipeline->cache.state, pipeline_on_read, pipeline);
     correlation_use(before);
 }
 
-void pipeline_read(struct product_pipeline *pipeline) {
-    if (pipeline->reads++ == MAX_READS) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "the product keeps changing under our leases",
-                      NULL);
+/* The rows of one request are read with the product, which saves the usual release a look-up. */
+void pipeline_enter_reading(struct product_pipeline *pipeline) {
+    if (pipeline->read_count++ == MAX_READS) {
+        pipeline_fail_batch_as(pipeline, STATUS_LEASE_LOST,
+                               "other handlers keep changing the product", NULL);
         return;
     }
+    /* All decisions were made on the product in memory, which is thrown away. */
     product_cache_forget(&pipeline->cache);
     batch_reset(&pipeline->batch);
-    pipeline->started_sequence = pipeline->next_sequence;
-    pipeline->reading_for = pipeline->is_read_alone ? NULL : first_that_lacks_rows(pipeline);
+    pipeline->sequence_at_start = pipeline->next_sequence;
+    pipeline->read_for = pipeline->reads_without_rows ? NULL : first_that_lacks_rows(pipeline);
     pipeline->query =
-        product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->reading_for);
-    start_read(pipeline);
+        product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->read_for);
+    pipeline_start_read(pipeline);
 }
 
-static void take_read(struct product_pipeline *pipeline) {
+static void pipeline_use_read(struct product_pipeline *pipeline) {
     bool is_contended = false;
     if (!product_cache_note_read(&pipeline->cache, &pipeline->query, pipeline->batch.now_ms,
                                  &is_contended)) {
         pipeline->query.all = true;
-        start_read(pipeline);
+        pipeline_start_read(pipeline);
         return;
     }
     if (is_contended) {
-        lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
+        lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
-    pipeline->cache.validated_sequence = pipeline->started_sequence;
-    if (pipeline->reading_for != NULL) {
-        pipeline->reading_for->has_rows = true;
+    pipeline->cache.validated_sequence = pipeline->sequence_at_start;
+    if (pipeline->read_for != NULL) {
+        pipeline->read_for->has_rows = true;
     }
-    if (pipeline->looks_up_all) {
+    if (pipeline->must_look_up_keys) {
         batch_look_up_keys(&pipeline->batch);
-        pipeline->looks_up_all = false;
+        pipeline->must_look_up_keys = false;
     }
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 
-static void on_product_read(void *context, enum status status, const struct error *err) {
+static void pipeline_on_read(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
-        take_read(pipeline);
+        pipeline_use_read(pipeline);
         return;
     }
     if (status == STATUS_MALFORMED) {
         product_cache_note_malformed(&pipeline->cache);
     }
-    if (status == STATUS_MALFORMED &&
-        pipeline->reading_for != NULL) { /* it may be in the rows of that one alone */
-        pipeline->is_read_alone = true;
+    if (status == STATUS_MALFORMED && pipeline->read_for != NULL) {
+        /* The bad row may be one of that request's. Then only that request is to fail. */
+        pipeline->reads_without_rows = true;
         pipeline_enter(pipeline, PIPELINE_READING);
     } else if (status == STATUS_PRECONDITION_FAILED) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else commits under our lease", err);
+        pipeline_fail_batch_as(pipeline, STATUS_LEASE_LOST,
+                               "another handler changes the product while this one holds its lease",
+                               err);
     } else {
         pipeline_fail_batch(pipeline, status, err);
     }
@@ -270,7 +274,7 @@ static void on_product_read(void *context, enum status status, const struct erro
 
 /* ---- WORKING ---- */
 
-static void on_work_done(void *context, enum status status, const struct error *err) {
+static void pipeline_on_work_done(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
         pipeline->is_work_done = true;
@@ -280,82 +284,85 @@ static void on_work_done(void *context, enum status status, const struct error *
     }
 }
 
-void pipeline_work(struct product_pipeline *pipeline) {
-    lease_hold_start(&pipeline->hold, pipeline->around->leases, pipeline->lease,
-                     pipeline->around->processing_time_ms, on_work_done, pipeline);
+void pipeline_enter_working(struct product_pipeline *pipeline) {
+    lease_hold_start(&pipeline->hold, pipeline->shared->leases, pipeline->lease,
+                     pipeline->shared->processing_time_ms, pipeline_on_work_done, pipeline);
 }
 
-/* ---- INDEXING, EXTENDING, COMMITTING ---- */
+/* ---- INDEXING ---- */
 
-void pipeline_await_index(struct product_pipeline *pipeline) {
+void pipeline_enter_indexing(struct product_pipeline *pipeline) {
     if (!pipeline->is_indexing || !pipeline_may_grow_index(&pipeline->batch.requests)) {
         pipeline_enter(pipeline, PIPELINE_EXTENDING);
     }
 }
 
-static void on_extended(void *context, enum status status, int64_t safe_until_ms,
-                        const struct error *err) {
-    (void)safe_until_ms; /* it may have grown since */
+/* ---- EXTENDING ---- */
+
+static void pipeline_on_extended(void *context, enum status status, int64_t safe_until_ms,
+                                 const struct error *err) {
+    (void)safe_until_ms; /* the commit asks again: it may be later by then */
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
         pipeline_enter(pipeline, PIPELINE_COMMITTING);
         return;
     }
-    fail_batch_as(pipeline, status, "before the commit", err);
+    pipeline_fail_batch_as(pipeline, status, "before the commit", err);
 }
 
-void pipeline_extend_lease(struct product_pipeline *pipeline) {
-    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->around->leases, pipeline->lease);
+void pipeline_enter_extending(struct product_pipeline *pipeline) {
+    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->shared->leases, pipeline->lease);
     if (safe_until_ms - pipeline_now_ms(pipeline) >= COMMIT_MS) {
         pipeline_enter(pipeline, PIPELINE_COMMITTING);
     } else {
-        lease_extend_start(&pipeline->extend, pipeline->around->leases, pipeline->lease, COMMIT_MS,
-                           on_extended, pipeline);
+        lease_extend_start(&pipeline->extend, pipeline->shared->leases, pipeline->lease, COMMIT_MS,
+                           pipeline_on_extended, pipeline);
     }
 }
 
-static void on_committed(void *context, enum status status, const struct error *err);
+/* ---- COMMITTING ---- */
 
-void pipeline_commit(struct product_pipeline *pipeline) {
-    struct product_state *state = &pipeline->cache.state;
-    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->around->leases, pipeline->lease);
-    pipeline->commit_started_ms = pipeline_now_ms(pipeline);
-    pipeline->started_sequence = pipeline->next_sequence;
-    if (pipeline->indexed_due_ms != 0) {
-        state->product.indexed_due_ms = pipeline->indexed_due_ms;
-    }
-    pipeline_store(pipeline)->ops->commit(
-        pipeline_store(pipeline), state,
-        clock_min_ms(pipeline->commit_started_ms + COMMIT_MS, safe_until_ms), on_committed,
-        pipeline);
-}
-
-static void take_commit(struct product_pipeline *pipeline) {
+/* The product in memory is now the stored one. */
+static void pipeline_use_commit(struct product_pipeline *pipeline) {
     pipeline->indexed_due_ms = 0; /* the product's row has it now */
-    pipeline->cache.validated_sequence = pipeline->started_sequence;
+    pipeline->cache.validated_sequence = pipeline->sequence_at_start;
     product_cache_note_commit(&pipeline->cache, pipeline->batch.now_ms);
     lease_tenure_note_batch(&pipeline->tenure, pipeline->batch_size, pipeline->queue_length,
                             pipeline_now_ms(pipeline) - pipeline->commit_started_ms);
-    end_batch(pipeline);
+    pipeline_end_batch(pipeline);
 }
 
-/* A key of the batch was used before: everything is decided anew, with what its record says. */
-static void note_used_key(struct product_pipeline *pipeline) {
-    pipeline->looks_up_all = true;
+/* A key of the batch was used before. Everything is decided anew, with the record of each key. */
+static void pipeline_redecide_with_records(struct product_pipeline *pipeline) {
+    pipeline->must_look_up_keys = true;
     product_cache_forget(&pipeline->cache);
-    batch_reset(&pipeline->batch);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 
-static void on_committed(void *context, enum status status, const struct error *err) {
+static void pipeline_on_committed(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
-        take_commit(pipeline);
+        pipeline_use_commit(pipeline);
     } else if (status == STATUS_PRECONDITION_FAILED) {
-        pipeline_note_change(pipeline, err);
+        pipeline_on_product_changed(pipeline, err);
     } else if (status == STATUS_ALREADY_EXISTS) {
-        note_used_key(pipeline);
+        pipeline_redecide_with_records(pipeline);
     } else {
         pipeline_fail_batch(pipeline, status, err);
     }
+}
+
+/* Nothing is sent after the lease's safe deadline. The ETag guards what is still under way then. */
+void pipeline_enter_committing(struct product_pipeline *pipeline) {
+    struct inventory_store *store = pipeline_store(pipeline);
+    struct product_state *state = &pipeline->cache.state;
+    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->shared->leases, pipeline->lease);
+    pipeline->commit_started_ms = pipeline_now_ms(pipeline);
+    pipeline->sequence_at_start = pipeline->next_sequence;
+    if (pipeline->indexed_due_ms != 0) {
+        state->product.indexed_due_ms = pipeline->indexed_due_ms;
+    }
+    store->ops->commit(store, state,
+                       clock_min_ms(pipeline->commit_started_ms + COMMIT_MS, safe_until_ms),
+                       pipeline_on_committed, pipeline);
 }

@@ -8,34 +8,36 @@
 #include "inventory/operation.h"
 
 enum {
-    COLLECT_ROUNDS =
-        2, /* of the loop: in one, callers read their answers; in the next, their requests arrive */
-    TIMER_MS = 1, /* a timer may fire so much early: both its ends are cut to milliseconds */
-    WINDOW_EXTENSIONS = 3, /* a window that callers return in is at most so many times as long */
+    /* In one round of the loop callers read their answers, in the next their requests arrive. */
+    COLLECT_ROUNDS = 2,
+    /* A timer may fire this much early, because times are cut to milliseconds. */
+    TIMER_TOLERANCE_MS = 1,
+    /* A window that is extended lasts at most this many times its length. */
+    MAX_WINDOW_LENGTHS = 3,
 };
 
 /* ---- IDLE, YIELDING ---- */
 
-static void tell_if_idle(struct product_pipeline *pipeline) {
+static void pipeline_notify_if_idle(struct product_pipeline *pipeline) {
     if (product_pipeline_is_idle(pipeline)) {
-        pipeline->around->became_idle(pipeline->around->context, pipeline);
+        pipeline->shared->became_idle(pipeline->shared->context, pipeline);
     }
 }
 
-void pipeline_become_idle(struct product_pipeline *pipeline) {
+void pipeline_enter_idle(struct product_pipeline *pipeline) {
     pipeline->has_correlation = false;
-    tell_if_idle(pipeline);
+    pipeline_notify_if_idle(pipeline);
 }
 
+/* A request waits, and the pipeline has no lease. */
 void pipeline_leave_idle(struct product_pipeline *pipeline) {
-    pipeline_work_for(pipeline, TAILQ_FIRST(&pipeline->queue));
+    pipeline_use_correlation_of(pipeline, TAILQ_FIRST(&pipeline->queue));
     pipeline_enter(pipeline, pipeline_now_ms(pipeline) < pipeline->yielded_until_ms
                                  ? PIPELINE_YIELDING
                                  : PIPELINE_ACQUIRING);
 }
 
-/* Without the lease: on to those who wait, if there are any. */
-static void go_on_without_lease(struct product_pipeline *pipeline) {
+static void pipeline_continue_without_lease(struct product_pipeline *pipeline) {
     if (TAILQ_EMPTY(&pipeline->queue)) {
         pipeline_enter(pipeline, PIPELINE_IDLE);
     } else {
@@ -43,33 +45,29 @@ static void go_on_without_lease(struct product_pipeline *pipeline) {
     }
 }
 
-void pipeline_yield(struct product_pipeline *pipeline) {
+void pipeline_enter_yielding(struct product_pipeline *pipeline) {
     pipeline->acquire.conflict_count = 0;
     pipeline_set_timer(pipeline, pipeline->yielded_until_ms);
     pipeline_set_deadline(pipeline);
 }
 
-void pipeline_try_again(struct product_pipeline *pipeline) {
-    pipeline_work_for(pipeline, TAILQ_FIRST(&pipeline->queue));
+void pipeline_end_yielding(struct product_pipeline *pipeline) {
+    pipeline_use_correlation_of(pipeline, TAILQ_FIRST(&pipeline->queue));
     pipeline_enter(pipeline, PIPELINE_ACQUIRING);
 }
 
-/* ---- ACQUIRING ---- */
+/* ---- background operations: no state waits for them ---- */
 
-static void on_background_ended(struct product_pipeline *pipeline) {
+static void pipeline_begin_background(struct product_pipeline *pipeline) {
+    pipeline->background_count++;
+}
+
+static void pipeline_end_background(struct product_pipeline *pipeline) {
     pipeline->background_count--;
-    tell_if_idle(pipeline);
+    pipeline_notify_if_idle(pipeline);
 }
 
-static void on_indexed(void *context, enum status status, const struct error *err) {
-    (void)status, (void)err; /* after a failure the commit will do it */
-    struct product_pipeline *pipeline = context;
-    pipeline->is_indexing = false;
-    if (pipeline->state == PIPELINE_INDEXING) {
-        pipeline_enter(pipeline, PIPELINE_EXTENDING);
-    }
-    on_background_ended(pipeline);
-}
+/* ---- the expiry index, ahead of the commit ---- */
 
 bool pipeline_may_grow_index(const struct inventory_requests *requests) {
     const struct inventory_request *request;
@@ -81,76 +79,44 @@ bool pipeline_may_grow_index(const struct inventory_requests *requests) {
     return false;
 }
 
+/* After a failure the commit writes the row itself. */
+static void pipeline_on_indexed(void *context, enum status status, const struct error *err) {
+    (void)status, (void)err;
+    struct product_pipeline *pipeline = context;
+    pipeline->is_indexing = false;
+    if (pipeline->state == PIPELINE_INDEXING) {
+        pipeline_enter(pipeline, PIPELINE_EXTENDING);
+    }
+    pipeline_end_background(pipeline);
+}
+
 /*
- * Writes the row of the expiry index that the batch's commit will need, while the lease is acquired: one round trip less. Only where
- * the product is known; otherwise its row will tell whether the index has to grow.
+ * Writes the row of the expiry index that the commit will need, while the lease is acquired. That
+ * saves the commit a round trip. Only the cached product says which row the index lacks, so without
+ * one this does nothing.
  */
-static void index_ahead(struct product_pipeline *pipeline) {
-    int64_t expires_ms = pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) +
-                         pipeline->around->reservation_lifetime_ms;
+static void pipeline_index_ahead(struct product_pipeline *pipeline) {
+    struct inventory_store *store = pipeline_store(pipeline);
+    int64_t expires_ms = store->ops->now_ms(store) + pipeline->shared->reservation_lifetime_ms;
     const struct product_state *state = &pipeline->cache.state;
-    if (pipeline->is_indexing || state->etag[0] == '\0' ||
-        !pipeline_may_grow_index(&pipeline->queue) ||
-        state->product.indexed_due_ms == expiry_index_expiry_ms(expires_ms)) {
+    bool is_cached = state->etag[0] != '\0';
+    bool is_indexed = state->product.indexed_due_ms == expiry_index_minute_ms(expires_ms);
+    if (pipeline->is_indexing || !is_cached || is_indexed ||
+        !pipeline_may_grow_index(&pipeline->queue)) {
         return;
     }
     pipeline->is_indexing = true;
     pipeline->indexed_due_ms = 0;
-    pipeline->background_count++;
-    pipeline_store(pipeline)->ops->index_expiry(pipeline_store(pipeline), pipeline->product_id,
-                                                expires_ms, &pipeline->indexed_due_ms, on_indexed,
-                                                pipeline);
+    pipeline_begin_background(pipeline);
+    store->ops->index_expiry(store, pipeline->product_id, expires_ms, &pipeline->indexed_due_ms,
+                             pipeline_on_indexed, pipeline);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease,
-                        const struct error *err);
+/* ---- ACQUIRING ---- */
 
-void pipeline_acquire(struct product_pipeline *pipeline) {
-    const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
-    const struct inventory_request *last = TAILQ_LAST(&pipeline->queue, inventory_requests);
-    int64_t time_ms = pipeline_now_ms(pipeline);
-    int64_t wait_until_ms = last->arrived_ms + pipeline->around->acquire_timeout_ms;
-    pipeline->acquire_until_ms = wait_until_ms;
-    char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
-    snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", pipeline->product_id);
-    struct lease_request request = {.name = name,
-                                    .duration_s = first->operation->lease_duration_s,
-                                    .try_once = wait_until_ms <= time_ms,
-                                    .wait_until_ms = wait_until_ms,
-                                    .eager_from_ms = time_ms + TENURE_MS + YIELD_MS,
-                                    .listener = lease_log_listener()};
-    index_ahead(pipeline);
-    lease_acquire_start(&pipeline->acquire, pipeline->around->leases, &request, on_acquired,
-                        pipeline);
-    pipeline_set_timer(pipeline, time_ms + ANNOUNCE_AFTER_MS);
-    pipeline_set_deadline(pipeline);
-}
-
-static void on_announced(void *context, enum status status, const struct error *err) {
-    (void)status, (void)err; /* it is tried again before long */
-    on_background_ended(context);
-}
-
-void pipeline_announce(struct product_pipeline *pipeline) {
-    if (pipeline->acquire.conflict_count > 0) {
-        pipeline->background_count++;
-        pipeline_store(pipeline)->ops->announce_wait(pipeline_store(pipeline), pipeline->product_id,
-                                                     on_announced, pipeline);
-    }
-    pipeline_set_timer(pipeline, pipeline_now_ms(pipeline) + ANNOUNCE_EVERY_MS);
-}
-
-static void take_lease(struct product_pipeline *pipeline, struct lease *lease) {
-    const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
-    log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lease),
-              pipeline->product_id);
-    correlation_use(before);
-    pipeline->lease = lease;
-}
-
-/* A container that is missing here is that of the leases. The store's own would be lost for good (store_preparation.h). */
-static void fail_queue(struct product_pipeline *pipeline, enum status status,
-                       const struct error *err) {
+/* The container that is missing here is that of the leases: the stock is not lost. */
+static void pipeline_fail_queue(struct product_pipeline *pipeline, enum status status,
+                                const struct error *err) {
     struct error failure = *err;
     if (status == STATUS_CONTAINER_NOT_FOUND) {
         log_event(LOG_ERROR, "The lease of product %s: %s", pipeline->product_id, err->message);
@@ -159,107 +125,164 @@ static void fail_queue(struct product_pipeline *pipeline, enum status status,
     pipeline_end_queue(pipeline, status, &failure);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease,
-                        const struct error *err) {
+static void pipeline_begin_tenure(struct product_pipeline *pipeline, struct lease *lease) {
+    const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
+    log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lease),
+              pipeline->product_id);
+    correlation_use(before);
+    pipeline->lease = lease;
+    lease_tenure_begin(&pipeline->tenure, pipeline_now_ms(pipeline),
+                       pipeline->acquire.conflict_count > 0);
+    product_cache_note_lease_change(&pipeline->cache);
+    pipeline_begin_batch(pipeline);
+}
+
+static void pipeline_on_acquired(void *context, enum status status, struct lease *lease,
+                                 const struct error *err) {
     struct product_pipeline *pipeline = context;
     pipeline_stop_timer(pipeline);
     if (status == STATUS_OK) {
-        take_lease(pipeline, lease);
-        lease_tenure_begin(&pipeline->tenure, pipeline_now_ms(pipeline),
-                           pipeline->acquire.conflict_count > 0);
-        product_cache_note_lease(&pipeline->cache);
-        pipeline_begin_batch(pipeline);
+        pipeline_begin_tenure(pipeline, lease);
         return;
     }
     if (status == STATUS_LEASE_CONFLICT) {
         pipeline_end_overdue(pipeline);
     } else {
-        fail_queue(pipeline, status, err);
+        pipeline_fail_queue(pipeline, status, err);
     }
-    go_on_without_lease(pipeline);
+    pipeline_continue_without_lease(pipeline);
 }
 
-/* There is nobody any more for whom the lease is wanted. */
+/*
+ * Tries until the deadline of the last request in the queue. A handler that yields has its lease
+ * for TENURE_MS and stays away for YIELD_MS. Whoever has waited longer than both starts its backoff
+ * again, so that it retries more often than the handler that has just yielded.
+ */
+void pipeline_enter_acquiring(struct product_pipeline *pipeline) {
+    const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
+    const struct inventory_request *last = TAILQ_LAST(&pipeline->queue, inventory_requests);
+    int64_t time_ms = pipeline_now_ms(pipeline);
+    int64_t wait_until_ms = last->arrived_ms + pipeline->shared->acquire_timeout_ms;
+    char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
+    snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", pipeline->product_id);
+    struct leasehold_request request = {.name = name,
+                                        .duration_s = first->operation->lease_duration_s,
+                                        .try_once = wait_until_ms <= time_ms,
+                                        .timeout_ms = wait_until_ms - time_ms,
+                                        .listener = lease_log_listener()};
+    pipeline->acquire.restart_backoff_from_ms = time_ms + TENURE_MS + YIELD_MS;
+    pipeline_index_ahead(pipeline);
+    pipeline->acquire_until_ms = wait_until_ms;
+    lease_acquire_start(&pipeline->acquire, pipeline->shared->leases, &request,
+                        pipeline_on_acquired, pipeline);
+    pipeline_set_timer(pipeline, time_ms + ANNOUNCE_AFTER_MS);
+    pipeline_set_deadline(pipeline);
+}
+
+/* After a failure the next announcement comes soon enough. */
+static void pipeline_on_announced(void *context, enum status status, const struct error *err) {
+    (void)status, (void)err;
+    pipeline_end_background(context);
+}
+
+/* Tells a holder in another handler that this one waits, so that it yields. */
+void pipeline_announce_wait(struct product_pipeline *pipeline) {
+    if (pipeline->acquire.conflict_count > 0) {
+        struct inventory_store *store = pipeline_store(pipeline);
+        pipeline_begin_background(pipeline);
+        store->ops->announce_wait(store, pipeline->product_id, pipeline_on_announced, pipeline);
+    }
+    pipeline_set_timer(pipeline, pipeline_now_ms(pipeline) + ANNOUNCE_EVERY_MS);
+}
+
 void pipeline_stop_waiting(struct product_pipeline *pipeline) {
     lease_acquire_abandon(&pipeline->acquire);
     pipeline_stop_timer(pipeline);
     pipeline_enter(pipeline, PIPELINE_IDLE);
 }
 
-/* ---- holding the lease ---- */
+/* ---- between batches ---- */
 
-static void release_lease(struct product_pipeline *pipeline) {
+static void pipeline_release_lease(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
     log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(pipeline->lease),
               pipeline->product_id);
-    lease_manager_release(pipeline->around->leases, pipeline->lease);
+    lease_manager_release(pipeline->shared->leases, pipeline->lease);
     correlation_use(before);
     pipeline->lease = NULL;
     lease_tenure_end(&pipeline->tenure, pipeline_now_ms(pipeline));
-    product_cache_note_lease(&pipeline->cache);
+    product_cache_note_lease_change(&pipeline->cache);
 }
 
-static void on_wait_read(void *context, enum status status, const struct error *err) {
-    (void)err; /* it is read again before long */
+/* After a failure the next check comes soon enough. */
+static void pipeline_on_wait_read(void *context, enum status status, const struct error *err) {
+    (void)err;
     struct product_pipeline *pipeline = context;
-    int64_t age_ms =
-        pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) - pipeline->announced_ms;
+    struct inventory_store *store = pipeline_store(pipeline);
+    int64_t age_ms = store->ops->now_ms(store) - pipeline->announced_ms;
     if (status == STATUS_OK && age_ms < (int64_t)2 * ANNOUNCE_EVERY_MS) {
-        lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
+        lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
-    on_background_ended(pipeline);
+    pipeline_end_background(pipeline);
 }
 
-/* Nobody but the others themselves can say that they wait. The look goes on beside the batch. */
-void pipeline_look_for_others(struct product_pipeline *pipeline) {
+/* A waiting handler finds our lease, but we do not notice it. Only its announcement shows it. */
+void pipeline_check_contention(struct product_pipeline *pipeline) {
     if (lease_tenure_should_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
-        pipeline->background_count++;
-        pipeline_store(pipeline)->ops->read_wait(pipeline_store(pipeline), pipeline->product_id,
-                                                 &pipeline->announced_ms, on_wait_read, pipeline);
+        struct inventory_store *store = pipeline_store(pipeline);
+        pipeline_begin_background(pipeline);
+        store->ops->read_wait(store, pipeline->product_id, &pipeline->announced_ms,
+                              pipeline_on_wait_read, pipeline);
     }
 }
 
-void pipeline_go_on_after_loss(struct product_pipeline *pipeline) {
-    release_lease(pipeline);
-    go_on_without_lease(pipeline);
+void pipeline_continue_after_loss(struct product_pipeline *pipeline) {
+    pipeline_release_lease(pipeline);
+    pipeline_continue_without_lease(pipeline);
 }
 
-void pipeline_go_on(struct product_pipeline *pipeline) {
+void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
     int64_t time_ms = pipeline_now_ms(pipeline);
-    if (pipeline->is_closed) { /* what the batch left over */
+    if (pipeline->is_closed) { /* the batch may have returned requests to the queue */
         pipeline_cancel_queue(pipeline);
     }
     pipeline_set_deadline(pipeline);
-    if (!lease_manager_is_held(pipeline->around->leases, pipeline->lease)) {
-        pipeline_go_on_after_loss(pipeline);
+    if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
+        pipeline_continue_after_loss(pipeline);
     } else if (lease_tenure_should_yield(&pipeline->tenure, time_ms)) {
-        release_lease(pipeline);
+        pipeline_release_lease(pipeline);
         pipeline->yielded_until_ms = time_ms + YIELD_MS;
-        go_on_without_lease(pipeline);
+        pipeline_continue_without_lease(pipeline);
     } else {
         pipeline_enter(pipeline, PIPELINE_COLLECTING);
     }
 }
 
-/* ---- COLLECTING, LINGERING ---- */
+/* ---- COLLECTING ---- */
 
-static void wait_a_round(struct product_pipeline *pipeline) {
-    event_loop_post(pipeline->around->platform->loop, &pipeline->task);
+/*
+ * The callers of the last batch are about to send their next requests. The window gives them time,
+ * so that one batch takes them all. It is a timer where commits take milliseconds. Where storage is
+ * faster than that, it is a few rounds of the event loop.
+ */
+
+static void pipeline_wait_a_round(struct product_pipeline *pipeline) {
+    event_loop_post(pipeline->shared->platform->loop, &pipeline->round_task);
 }
 
-/* Where storage is so fast that its answers take less than a millisecond, the window is a few rounds of the loop. */
-void pipeline_collect(struct product_pipeline *pipeline) {
-    int64_t window_ms =
+void pipeline_enter_collecting(struct product_pipeline *pipeline) {
+    int64_t length_ms =
         pipeline->is_closed ? 0 : lease_tenure_window_ms(&pipeline->tenure, pipeline->queue_length);
     int64_t time_ms = pipeline_now_ms(pipeline);
-    pipeline->collect_rounds = window_ms > 0 ? 0 : COLLECT_ROUNDS;
-    if (window_ms > 0) {
-        pipeline->window_ms = window_ms + TIMER_MS;
-        pipeline->window_until_ms = time_ms + WINDOW_EXTENSIONS * pipeline->window_ms;
-        pipeline_set_timer(pipeline, time_ms + pipeline->window_ms);
-    } else {
-        wait_a_round(pipeline);
+    if (length_ms == 0) {
+        pipeline->rounds_left = COLLECT_ROUNDS;
+        pipeline_wait_a_round(pipeline);
+        return;
     }
+    pipeline->rounds_left = 0;
+    pipeline->window_ms = length_ms + TIMER_TOLERANCE_MS;
+    pipeline->window_until_ms = time_ms + MAX_WINDOW_LENGTHS * pipeline->window_ms;
+    pipeline_set_timer(pipeline, time_ms + pipeline->window_ms);
 }
 
 void pipeline_end_window(struct product_pipeline *pipeline) {
@@ -271,63 +294,66 @@ void pipeline_end_window(struct product_pipeline *pipeline) {
     }
 }
 
-/* Nobody comes any more. A round of the loop ends by itself, even while the loop is being stopped; a timer does not. */
-void pipeline_stop_collecting(struct product_pipeline *pipeline) {
-    if (pipeline->collect_rounds == 0) {
-        pipeline_stop_timer(pipeline);
-        pipeline_end_window(pipeline);
-    }
-}
-
-void pipeline_round_is_over(void *context) {
-    struct product_pipeline *pipeline = context;
-    bool is_missing_some = lease_tenure_is_missing_some(&pipeline->tenure, pipeline->queue_length);
-    if (--pipeline->collect_rounds > 0 && is_missing_some) {
-        wait_a_round(pipeline);
-    } else {
-        pipeline_end_window(pipeline);
-    }
-}
-
 /*
- * One more has come. Without it a batch would go out half full, and the other half would fill the next one, for ever: so the
- * window goes on while callers return. A batch never begins inside the call that submits a request.
+ * A request came: the window begins anew, while callers are still expected. Otherwise half of them
+ * would make one batch and the other half the next, for ever. When all have come, the window ends
+ * with this round of the loop: a batch never begins inside the call that submits a request.
  */
-void pipeline_check_window(struct product_pipeline *pipeline) {
-    if (pipeline->collect_rounds > 0) {
+void pipeline_extend_window(struct product_pipeline *pipeline) {
+    if (pipeline->rounds_left > 0) {
         return;
     }
-    if (lease_tenure_is_missing_some(&pipeline->tenure, pipeline->queue_length)) {
+    if (lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length)) {
         pipeline_set_timer(pipeline, clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_ms,
                                                   pipeline->window_until_ms));
     } else {
         pipeline_stop_timer(pipeline);
-        pipeline->collect_rounds = 1;
-        wait_a_round(pipeline);
+        pipeline->rounds_left = 1;
+        pipeline_wait_a_round(pipeline);
     }
 }
 
-void pipeline_linger(struct product_pipeline *pipeline) {
+void pipeline_on_round(void *context) {
+    struct product_pipeline *pipeline = context;
+    bool expects_callers = lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length);
+    if (--pipeline->rounds_left > 0 && expects_callers) {
+        pipeline_wait_a_round(pipeline);
+    } else {
+        pipeline_end_window(pipeline);
+    }
+}
+
+/* Rounds of the loop end by themselves, even while it is being stopped. A timer does not. */
+void pipeline_cut_window_short(struct product_pipeline *pipeline) {
+    if (pipeline->rounds_left == 0) {
+        pipeline_stop_timer(pipeline);
+        pipeline_end_window(pipeline);
+    }
+}
+
+/* ---- LINGERING ---- */
+
+void pipeline_enter_lingering(struct product_pipeline *pipeline) {
     int64_t time_ms = pipeline_now_ms(pipeline);
     int64_t linger_ms = lease_tenure_linger_ms(&pipeline->tenure, time_ms);
     if (linger_ms == 0 || pipeline->is_closed) {
-        pipeline_give_up_lease(pipeline);
+        pipeline_end_lingering(pipeline);
     } else {
         pipeline_set_timer(pipeline, time_ms + linger_ms);
     }
 }
 
-void pipeline_give_up_lease(struct product_pipeline *pipeline) {
-    release_lease(pipeline);
-    pipeline_enter(pipeline, PIPELINE_IDLE);
-}
-
-void pipeline_stop_lingering(struct product_pipeline *pipeline) {
+void pipeline_resume_collecting(struct product_pipeline *pipeline) {
     pipeline_stop_timer(pipeline);
-    pipeline_give_up_lease(pipeline);
+    pipeline_enter(pipeline, PIPELINE_COLLECTING);
 }
 
 void pipeline_end_lingering(struct product_pipeline *pipeline) {
+    pipeline_release_lease(pipeline);
+    pipeline_enter(pipeline, PIPELINE_IDLE);
+}
+
+void pipeline_cut_lingering_short(struct product_pipeline *pipeline) {
     pipeline_stop_timer(pipeline);
-    pipeline_enter(pipeline, PIPELINE_COLLECTING);
+    pipeline_end_lingering(pipeline);
 }

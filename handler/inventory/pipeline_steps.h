@@ -1,12 +1,16 @@
 /*
- * pipeline_steps.h - the steps of a product's pipeline, for its own files alone.
+ * pipeline_steps.h - what the files of a product's pipeline call in each other. Nobody else
+ * includes it.
  *
- *     product_pipeline.c   the table of states, the queue, deadlines, life
- *     pipeline_lease.c     IDLE, YIELDING, ACQUIRING, COLLECTING, LINGERING: with or without the lease, between batches
- *     pipeline_batch.c     DECIDING, READING, WORKING, INDEXING, EXTENDING, COMMITTING: one batch
- *     pipeline_look_up.c   LOOKING_UP: what single requests of a batch need
+ *     product_pipeline.c   the state table, the queue and its deadlines, new and free
+ *     pipeline_lease.c     between batches: IDLE, YIELDING, ACQUIRING, COLLECTING, LINGERING
+ *     pipeline_batch.c     one batch: DECIDING, READING, WORKING, INDEXING, EXTENDING, COMMITTING
+ *     pipeline_look_up.c   what single requests of a batch need: LOOKING_UP
  *
- * Threads: the loop's.
+ * pipeline_enter_X is called when the pipeline enters state X. It starts what the state waits for.
+ * When that has ended, its completion enters the next state.
+ *
+ * Threads  The loop's.
  */
 #ifndef INVENTORY_PIPELINE_STEPS_H
 #define INVENTORY_PIPELINE_STEPS_H
@@ -15,88 +19,100 @@
 
 /* ---- product_pipeline.c ---- */
 
-/* In whose name it works; NULL: nobody's. It stays where it is for as long as the pipeline does. */
+/* Changes the state. The last act of a step: the pipeline may be freed when this returns. */
+void pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state);
+
+/* From now on log lines and storage calls carry the request's correlation. It is copied. */
+void pipeline_use_correlation_of(struct product_pipeline *pipeline,
+                                 const struct inventory_request *request);
+
+/* Returns that correlation, NULL if there is none. It is valid for as long as the pipeline. */
 const struct correlation *pipeline_correlation(const struct product_pipeline *pipeline);
 
-void pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state);
+/* The state's timer. `due_ms` is a time on the clock. */
 void pipeline_set_timer(struct product_pipeline *pipeline, int64_t due_ms);
 void pipeline_stop_timer(struct product_pipeline *pipeline);
+
 int64_t pipeline_now_ms(const struct product_pipeline *pipeline);
 struct inventory_store *pipeline_store(const struct product_pipeline *pipeline);
 
-/* States that are entered from now on work in the name of a request. A copy: their operations may outlive the request. */
-void pipeline_work_for(struct product_pipeline *pipeline, const struct inventory_request *request);
-
-/* The first in the queue, which is not empty, leaves it. */
+/* Takes the first request out of the queue, which must not be empty. */
 struct inventory_request *pipeline_take_first(struct product_pipeline *pipeline);
 
-/* Answers everybody in the queue. Those who come while these are told are not among them. */
+/* Answers all requests in the queue, but none that is submitted while they are answered. */
 void pipeline_end_queue(struct product_pipeline *pipeline, enum status status,
                         const struct error *err);
 
-/* The same, when the pipeline is closed. */
+/* The same with STATUS_CANCELLED, when the pipeline is closed. */
 void pipeline_cancel_queue(struct product_pipeline *pipeline);
 
-/* Answers those in the queue who have waited for too long. */
+/* Answers the requests in the queue whose deadline has passed. */
 void pipeline_end_overdue(struct product_pipeline *pipeline);
 
-/* To be called when the first in the queue, or how long it may wait, is another. */
+/*
+ * Sets the timer to the deadline of the first request in the queue. Must be called whenever that
+ * request changes, and whenever the pipeline begins or ends to wait for others' lease.
+ */
 void pipeline_set_deadline(struct product_pipeline *pipeline);
 
 /* ---- pipeline_lease.c ---- */
 
-/* Whether the commit of such requests may need a new row of the expiry index. */
+void pipeline_enter_idle(struct product_pipeline *pipeline);
+void pipeline_leave_idle(struct product_pipeline *pipeline);
+
+void pipeline_enter_yielding(struct product_pipeline *pipeline);
+void pipeline_end_yielding(struct product_pipeline *pipeline);
+
+void pipeline_enter_acquiring(struct product_pipeline *pipeline);
+void pipeline_announce_wait(struct product_pipeline *pipeline);
+
+/* YIELDING or ACQUIRING, with no request left that waits. */
+void pipeline_stop_waiting(struct product_pipeline *pipeline);
+
+void pipeline_enter_collecting(struct product_pipeline *pipeline);
+void pipeline_extend_window(struct product_pipeline *pipeline);
+void pipeline_end_window(struct product_pipeline *pipeline);
+void pipeline_cut_window_short(struct product_pipeline *pipeline);
+void pipeline_on_round(void *context);
+
+void pipeline_enter_lingering(struct product_pipeline *pipeline);
+void pipeline_resume_collecting(struct product_pipeline *pipeline);
+void pipeline_end_lingering(struct product_pipeline *pipeline);
+void pipeline_cut_lingering_short(struct product_pipeline *pipeline);
+
+/* Returns true if committing these requests may need a new row of the expiry index. */
 bool pipeline_may_grow_index(const struct inventory_requests *requests);
 
-void pipeline_become_idle(struct product_pipeline *pipeline);
-void pipeline_leave_idle(struct product_pipeline *pipeline);
-void pipeline_yield(struct product_pipeline *pipeline);
-void pipeline_try_again(struct product_pipeline *pipeline);
-void pipeline_acquire(struct product_pipeline *pipeline);
-void pipeline_announce(struct product_pipeline *pipeline);
-void pipeline_stop_waiting(struct product_pipeline *pipeline);
-void pipeline_collect(struct product_pipeline *pipeline);
-void pipeline_check_window(struct product_pipeline *pipeline);
-void pipeline_end_window(struct product_pipeline *pipeline);
-void pipeline_stop_collecting(struct product_pipeline *pipeline);
-void pipeline_linger(struct product_pipeline *pipeline);
-void pipeline_end_lingering(struct product_pipeline *pipeline);
-void pipeline_stop_lingering(struct product_pipeline *pipeline);
-void pipeline_give_up_lease(struct product_pipeline *pipeline);
+/* Has the lease: reads in the background whether other handlers wait for it, if it is time to. */
+void pipeline_check_contention(struct product_pipeline *pipeline);
 
-/* A loop_task of COLLECTING. */
-void pipeline_round_is_over(void *context);
+/* A batch has ended: the lease is yielded, or kept for the next batch. */
+void pipeline_continue_after_batch(struct product_pipeline *pipeline);
 
-/* The lease is in hand. Looks in the background whether others wait for it, if it is time to. */
-void pipeline_look_for_others(struct product_pipeline *pipeline);
-
-/* A batch has ended. */
-void pipeline_go_on(struct product_pipeline *pipeline);
-
-/* The lease was lost: to those who wait, if there are any, without it. */
-void pipeline_go_on_after_loss(struct product_pipeline *pipeline);
+/* The lease was lost: it is acquired anew if requests wait. */
+void pipeline_continue_after_loss(struct product_pipeline *pipeline);
 
 /* ---- pipeline_batch.c ---- */
 
-/* With the lease, and somebody in the queue. */
+/* Makes a batch of the queue, which must not be empty. The pipeline has the lease. */
 void pipeline_begin_batch(struct product_pipeline *pipeline);
 
-void pipeline_choose_step(struct product_pipeline *pipeline);
-void pipeline_read(struct product_pipeline *pipeline);
-void pipeline_work(struct product_pipeline *pipeline);
-void pipeline_await_index(struct product_pipeline *pipeline);
-void pipeline_extend_lease(struct product_pipeline *pipeline);
-void pipeline_commit(struct product_pipeline *pipeline);
+void pipeline_enter_deciding(struct product_pipeline *pipeline);
+void pipeline_enter_reading(struct product_pipeline *pipeline);
+void pipeline_enter_working(struct product_pipeline *pipeline);
+void pipeline_enter_indexing(struct product_pipeline *pipeline);
+void pipeline_enter_extending(struct product_pipeline *pipeline);
+void pipeline_enter_committing(struct product_pipeline *pipeline);
 
-/* Answers the whole batch with a failure. What was not decided could not have fared better. */
+/* Answers the whole batch with a failure, also what was not decided: it would fail as well. */
 void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
                          const struct error *err);
 
-/* What is known of the product is not what is stored. `err` says how that showed. */
-void pipeline_note_change(struct product_pipeline *pipeline, const struct error *err);
+/* The product in storage is not the cached one. `err` says how that was found out. */
+void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err);
 
 /* ---- pipeline_look_up.c ---- */
 
-void pipeline_look_up(struct product_pipeline *pipeline);
+void pipeline_enter_looking_up(struct product_pipeline *pipeline);
 
 #endif

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "inventory/operation.h"
 
-/* Rows that expire within so much are read ahead of time, so that they are at hand when they do. */
+/* Rows that expire within this time are read too: they are in memory when they expire. */
 enum { READ_AHEAD_MS = 10000 };
 
 void product_cache_init(struct product_cache *cache) {
@@ -15,35 +15,39 @@ void product_cache_cleanup(struct product_cache *cache) {
     product_state_cleanup(&cache->state);
 }
 
-static bool is_known(const struct product_cache *cache) {
+static bool is_filled(const struct product_cache *cache) {
     return cache->state.etag[0] != '\0';
 }
 
 void product_cache_forget(struct product_cache *cache) {
-    if (is_known(cache)) {
-        cache->version_before = cache->state.product.version;
+    if (is_filled(cache)) {
+        cache->last_version = cache->state.product.version;
     }
     product_state_cleanup(&cache->state);
     cache->is_read_under_lease = false;
 }
 
-void product_cache_note_lease(struct product_cache *cache) {
+void product_cache_note_lease_change(struct product_cache *cache) {
     cache->is_read_under_lease = false;
 }
 
-static bool has_what_expired(const struct product_state *state, int64_t now_ms) {
+/* Returns true if every reservation that has expired is in memory. */
+static bool has_expired_rows(const struct product_state *state, int64_t now_ms) {
     return now_ms < state->product.due_ms || now_ms <= state->complete_until_ms;
 }
 
-/* Where others commit, one read costs less than a commit that storage refuses, and the read after it. */
+/*
+ * Where others commit, the cache is probably outdated at the start of a lease. Then one read costs
+ * less than a commit that storage rejects and the read after it.
+ */
 bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) {
     bool is_recent = now_ms - cache->validated_ms <= PRODUCT_VALID_FOR_MS;
-    return is_known(cache) && is_recent && (cache->is_read_under_lease || !cache->others_commit) &&
-           has_what_expired(&cache->state, now_ms);
+    bool is_likely_current = cache->is_read_under_lease || !cache->others_commit;
+    return is_filled(cache) && is_recent && is_likely_current &&
+           has_expired_rows(&cache->state, now_ms);
 }
 
-static void ask_for_rows_of(const struct inventory_request *request,
-                            struct inventory_query *query) {
+static void add_rows_of(const struct inventory_request *request, struct inventory_query *query) {
     query->reservation_id = request->reservation_id;
     query->customer_id = query->reservation_id == NULL ? request->customer_id : NULL;
     query->limit = INVENTORY_MAX_CHANGES;
@@ -54,7 +58,7 @@ struct inventory_query product_cache_query(const struct product_cache *cache, in
     struct inventory_query query = {.all = cache->checked.version == 0,
                                     .until_ms = now_ms + READ_AHEAD_MS};
     if (with_rows_of != NULL) {
-        ask_for_rows_of(with_rows_of, &query);
+        add_rows_of(with_rows_of, &query);
     }
     return query;
 }
@@ -65,14 +69,15 @@ struct inventory_query product_cache_rows_query(const struct product_cache *cach
         return (struct inventory_query){.all = true};
     }
     struct inventory_query query = {.until_ms = cache->state.complete_until_ms, .later_only = true};
-    ask_for_rows_of(request, &query);
+    add_rows_of(request, &query);
     return query;
 }
 
-static void log_if_made_anew(const struct product *product, const struct product_mark *checked) {
+static void log_if_recreated(const struct product *product,
+                             const struct product_checkpoint *checked) {
     if (product->version < checked->version) {
         log_event(LOG_WARNING,
-                  "Product %s was made anew by somebody: its version was %lld and is %lld",
+                  "Product %s was deleted and created again: its version was %lld and is %lld",
                   product->id, (long long)checked->version, (long long)product->version);
     }
 }
@@ -81,12 +86,13 @@ bool product_cache_note_read(struct product_cache *cache, const struct inventory
                              int64_t now_ms, bool *out_others) {
     struct product_state *state = &cache->state;
     if (!query->all && !product_state_follows(state, &cache->checked)) {
-        log_if_made_anew(&state->product, &cache->checked);
+        log_if_recreated(&state->product, &cache->checked);
         return false;
     }
-    state->complete_until_ms = query->until_ms; /* rows that expire later are not kept */
-    product_state_mark(state, &cache->checked);
-    *out_others = cache->version_before != 0 && state->product.version != cache->version_before;
+    /* Rows that expire later are trimmed after the batch. */
+    state->complete_until_ms = query->until_ms;
+    product_state_take_checkpoint(state, &cache->checked);
+    *out_others = cache->last_version != 0 && state->product.version != cache->last_version;
     cache->others_commit = *out_others;
     cache->is_read_under_lease = true;
     cache->validated_ms = now_ms;
@@ -99,5 +105,5 @@ void product_cache_note_malformed(struct product_cache *cache) {
 
 void product_cache_note_commit(struct product_cache *cache, int64_t now_ms) {
     cache->validated_ms = now_ms;
-    product_state_mark(&cache->state, &cache->checked);
+    product_state_take_checkpoint(&cache->state, &cache->checked);
 }

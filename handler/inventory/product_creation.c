@@ -18,7 +18,7 @@ static void end_creation(struct product_creation *creation, enum status status,
     creation->done(creation->context, status, err);
 }
 
-static void fail(struct product_creation *creation, enum status status, const char *why) {
+static void fail_creation(struct product_creation *creation, enum status status, const char *why) {
     struct error err;
     error_set(&err, status, "%s", why);
     end_creation(creation, status, &err);
@@ -28,17 +28,17 @@ static void fail(struct product_creation *creation, enum status status, const ch
 
 static void on_inserted(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
-    creation->is_there = status == STATUS_OK || status == STATUS_ALREADY_EXISTS;
+    creation->product_exists = status == STATUS_OK || status == STATUS_ALREADY_EXISTS;
     end_creation(creation, status, err);
 }
 
-static void insert(struct product_creation *creation) {
+static void insert_product(struct product_creation *creation) {
     const struct seed_product *seed = creation->product;
     struct product product = {
         .total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
     enum status status = uuid_v4(creation->store->base.platform->random, creation->commit_id);
     if (status != STATUS_OK) {
-        fail(creation, status, "no random bytes");
+        fail_creation(creation, status, "no random bytes");
         return;
     }
     creation->was_inserting = true;
@@ -54,13 +54,13 @@ static void insert(struct product_creation *creation) {
 
 /* ---- CHECKING_PARTITION ---- */
 
-/* The first row ends the query, whatever it is. */
-static enum status meet_row(void *context, const cJSON *entity, struct error *err) {
+/* The partition is not empty. Ends the query. */
+static enum status on_any_row(void *context, const cJSON *entity, struct error *err) {
     struct product_creation *creation = context;
     const char *row_key = json_string(entity, "RowKey");
-    creation->is_there = row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0;
-    if (creation->is_there) {
-        return error_set(err, STATUS_ALREADY_EXISTS, "it is there already");
+    creation->product_exists = row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0;
+    if (creation->product_exists) {
+        return error_set(err, STATUS_ALREADY_EXISTS, "it already exists");
     }
     creation->has_other_rows = true;
     return error_set(err, STATUS_PRECONDITION_FAILED,
@@ -73,7 +73,7 @@ static enum status meet_row(void *context, const cJSON *entity, struct error *er
 static void on_partition_checked(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
     if (status == STATUS_OK) {
-        insert(creation);
+        insert_product(creation);
     } else {
         end_creation(creation, status, err);
     }
@@ -84,12 +84,12 @@ static void check_partition(struct product_creation *creation) {
     strbuf_append_string(filter, "PartitionKey eq ");
     table_append_literal(filter, creation->product->id);
     if (strbuf_status(filter) != STATUS_OK) {
-        fail(creation, strbuf_status(filter), "the query could not be written");
+        fail_creation(creation, strbuf_status(filter), "the query could not be written");
         return;
     }
     const struct table_query query = {.table = creation->store->table,
                                       .filter = filter->data,
-                                      .visit = meet_row,
+                                      .visit = on_any_row,
                                       .context = creation};
     table_query_start(&creation->call, creation->store->client, &query,
                       storage_deadline_ms(creation), on_partition_checked, creation);
@@ -100,7 +100,7 @@ static void check_partition(struct product_creation *creation) {
 static void on_table_created(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        creation->store->is_seen = true;
+        creation->store->has_seen_table = true;
         check_partition(creation);
     } else {
         end_creation(creation, status, err);
@@ -112,14 +112,15 @@ static void on_table_created(void *context, enum status status, const struct err
 static void on_looked(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
     struct inventory_store_table *store = creation->store;
-    store->is_seen = store->is_seen || status == STATUS_OK || status == STATUS_NOT_FOUND;
+    store->has_seen_table =
+        store->has_seen_table || status == STATUS_OK || status == STATUS_NOT_FOUND;
     if (status == STATUS_OK) {
         cJSON_Delete(creation->row);
-        creation->is_there = true;
-        fail(creation, STATUS_ALREADY_EXISTS, "it is there already");
+        creation->product_exists = true;
+        fail_creation(creation, STATUS_ALREADY_EXISTS, "it already exists");
     } else if (status == STATUS_NOT_FOUND) {
         check_partition(creation);
-    } else if (status == STATUS_CONTAINER_NOT_FOUND && !store->is_seen) {
+    } else if (status == STATUS_CONTAINER_NOT_FOUND && !store->has_seen_table) {
         table_create_start(&creation->call, store->client, store->table,
                            storage_deadline_ms(creation), on_table_created, creation);
     } else {

@@ -9,18 +9,44 @@
 #include "base/utc.h"
 #include "inventory/inventory.h"
 
-bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
-                              size_t out_bytes) {
-    const char *text = json_string(entity, property);
-    size_t bytes = text == NULL ? SIZE_MAX : strlen(text) + 1;
-    if (bytes > out_bytes) {
+/* ---- keys ---- */
+
+void product_entity_reservation_key(const struct reservation *row,
+                                    char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, RESERVATION_ROW_PREFIX "%s", row->id);
+}
+
+void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, RECORD_ROW_PREFIX "%s", key_hash);
+}
+
+void product_entity_expiry_key(const struct expiry_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "%0*lld-%c-%s", EXPIRY_TIME_DIGITS,
+             (long long)row->time_ms, (char)row->kind, row->product_id);
+}
+
+bool product_entity_read_expiry_key(const char *row_key, struct expiry_row *out) {
+    if (strspn(row_key, "0123456789") != EXPIRY_TIME_DIGITS) {
         return false;
     }
-    memcpy(out, text, bytes);
+    const char *kind = row_key + EXPIRY_TIME_DIGITS;
+    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) ||
+        !inventory_is_stored_product_id(kind + 3)) {
+        return false;
+    }
+    out->time_ms = strtoll(row_key, NULL, 10);
+    out->kind = kind[1] == 'r' ? EXPIRY_OF_RESERVATIONS : EXPIRY_OF_RECORDS;
+    snprintf(out->product_id, sizeof out->product_id, "%s", kind + 3);
     return true;
 }
 
-/* A property follows others: PartitionKey is the first of each entity. */
+void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "!wait-%s", product_id);
+}
+
+/* ---- writing ---- */
+
+/* Appends a property after another one. Each entity begins with its PartitionKey. */
 static void append_text(struct strbuf *out, const char *property, const char *value) {
     strbuf_append_string(out, ",\"");
     strbuf_append_string(out, property);
@@ -36,7 +62,10 @@ static void append_type(struct strbuf *out, const char *property, const char *ty
     strbuf_append_char(out, '"');
 }
 
-/* JSON numbers are doubles to many readers, so the Table service writes and takes Edm.Int64 as text. */
+/*
+ * The Table service writes and takes Edm.Int64 as text, because many readers take JSON numbers for
+ * doubles.
+ */
 static void append_int64(struct strbuf *out, const char *property, int64_t value) {
     append_type(out, property, "Edm.Int64");
     strbuf_append_string(out, ",\"");
@@ -54,8 +83,8 @@ static void append_time(struct strbuf *out, const char *property, int64_t time_m
 }
 
 /*
- * Begins an entity with its keys and its format, that of the row which is there (0: none) if it is
- * newer.
+ * Begins an entity with its keys and its format. `format` is that of the stored row (0: none). If
+ * it is newer than this release's, it stays.
  */
 static void begin_entity(struct strbuf *out, const char *partition_key, const char *row_key,
                          int format) {
@@ -69,16 +98,6 @@ static void begin_entity(struct strbuf *out, const char *partition_key, const ch
 static void end_entity(struct strbuf *out) {
     strbuf_append_char(out, '}');
 }
-
-void product_entity_row_key(const struct reservation *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
-    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, RESERVATION_ROW_PREFIX "%s", row->id);
-}
-
-void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY_BYTES]) {
-    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, RECORD_ROW_PREFIX "%s", key_hash);
-}
-
-/* ---- written ---- */
 
 void product_entity_write_product(const struct product *product, struct strbuf *out) {
     char newest[UUID_TEXT_BYTES];
@@ -98,7 +117,7 @@ void product_entity_write_product(const struct product *product, struct strbuf *
 void product_entity_write_reservation(const char *product_id, const struct reservation *row,
                                       struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_row_key(row, row_key);
+    product_entity_reservation_key(row, row_key);
     begin_entity(out, product_id, row_key, row->format);
     append_text(out, "customerId", row->customer_id);
     append_int64(out, "quantity", row->quantity);
@@ -123,10 +142,10 @@ void product_entity_write_record(const char *product_id, const struct idempotenc
     end_entity(out);
 }
 
-void product_entity_write_due(const struct due_row *row, struct strbuf *out) {
+void product_entity_write_expiry(const struct expiry_row *row, struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_due_key(row, row_key);
-    begin_entity(out, DUE_PARTITION, row_key, 0);
+    product_entity_expiry_key(row, row_key);
+    begin_entity(out, EXPIRY_PARTITION, row_key, 0);
     end_entity(out);
 }
 
@@ -137,9 +156,20 @@ void product_entity_write_wait(const char *product_id, struct strbuf *out) {
     end_entity(out);
 }
 
-/* ---- read ---- */
+/* ---- reading ---- */
 
-/* The times that mean "never" are written as the last that there is. */
+bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
+                              size_t out_bytes) {
+    const char *text = json_string(entity, property);
+    size_t bytes = text == NULL ? SIZE_MAX : strlen(text) + 1;
+    if (bytes > out_bytes) {
+        return false;
+    }
+    memcpy(out, text, bytes);
+    return true;
+}
+
+/* INT64_MAX means "never". It is written as the last moment that the text form can express. */
 static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms) {
     char last[UTC_TEXT_BYTES];
     int64_t last_ms = 0;
@@ -154,14 +184,14 @@ static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms
     return true;
 }
 
-/* Leaves sums of them and of any number of rows below INT64_MAX. */
+/* Half of the range, so that a sum of two counts cannot overflow. */
 #define MAX_COUNT (INT64_MAX / 2)
 
 static bool read_count(const cJSON *entity, const char *property, int64_t most, int64_t *out) {
     return json_int64(entity, property, out) && *out >= 0 && *out <= most;
 }
 
-static bool has(const cJSON *entity, const char *property) {
+static bool has_property(const cJSON *entity, const char *property) {
     return cJSON_GetObjectItemCaseSensitive(entity, property) != NULL;
 }
 
@@ -176,19 +206,20 @@ static bool read_format(const cJSON *entity, int *out) {
 }
 
 /*
- * What the first release does not write: absent, it is not known. It does not keep up what it
- * finds, either: a commitId that is not the newest of commitIds means that it, or the release after
- * it, has changed the row since.
+ * Reads the properties that the first release does not write. Those that are missing count as
+ * unknown. The first two releases do not update all of them. If commitId is not the first of
+ * commitIds, one of those releases has changed the row since, and dueAt is out of date.
  */
 static bool read_later_properties(const cJSON *entity, struct product *product) {
     const char *commit_id = json_string(entity, "commitId");
     product->due_ms = product->indexed_due_ms = product->indexed_keep_ms = 0;
-    if (!product_entity_copy_text(entity, has(entity, "commitIds") ? "commitIds" : "commitId",
+    if (!product_entity_copy_text(entity,
+                                  has_property(entity, "commitIds") ? "commitIds" : "commitId",
                                   product->commit_ids, sizeof product->commit_ids) ||
-        (has(entity, "dueAt") && !read_time(entity, "dueAt", &product->due_ms)) ||
-        (has(entity, "indexedDue") &&
+        (has_property(entity, "dueAt") && !read_time(entity, "dueAt", &product->due_ms)) ||
+        (has_property(entity, "indexedDue") &&
          !json_int64(entity, "indexedDue", &product->indexed_due_ms)) ||
-        (has(entity, "indexedKeep") &&
+        (has_property(entity, "indexedKeep") &&
          !json_int64(entity, "indexedKeep", &product->indexed_keep_ms))) {
         return false;
     }
@@ -246,32 +277,8 @@ bool product_entity_read_record(const cJSON *entity, const char *key_hash,
     return false;
 }
 
-void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
-    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "%0*lld-%c-%s", DUE_TIME_DIGITS,
-             (long long)row->time_ms, (char)row->kind, row->product_id);
-}
-
-void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]) {
-    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "!wait-%s", product_id);
-}
-
 bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms) {
     return read_time(entity, "Timestamp", out_ms);
-}
-
-bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
-    if (strspn(row_key, "0123456789") != DUE_TIME_DIGITS) {
-        return false;
-    }
-    const char *kind = row_key + DUE_TIME_DIGITS;
-    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) ||
-        !inventory_is_stored_product_id(kind + 3)) {
-        return false;
-    }
-    out->time_ms = strtoll(row_key, NULL, 10);
-    out->kind = kind[1] == 'r' ? DUE_RESERVATION : DUE_RECORD;
-    snprintf(out->product_id, sizeof out->product_id, "%s", kind + 3);
-    return true;
 }
 
 enum status product_entity_unreadable(const cJSON *entity, struct error *err) {

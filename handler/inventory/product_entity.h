@@ -1,45 +1,61 @@
 /*
- * product_entity.h - all rows that the inventory's table holds, written and read. Pure.
+ * product_entity.h - the rows of the inventory's table: how they are written and read. Pure.
  *
- * Each row tells its format (Edm.Int32), the newest that has written it:
- *   none   the first release. A product has total, available, version and commitId; a reservation
- *          is as below; there are no other rows
- *   none   the release after it. A product has dueAt, commitIds, indexedDue and indexedKeep in
- *          commitId's place; records and due rows are new
- *   2      this release. format is new. commitId is back, for handlers of the first release that
- *          still run beside this one
+ * Vocabulary
+ *   entity   a row in the Table service's JSON
+ *   format   a number in each row: the newest format whose writer has written the row
  *
- * Rules        A row of an older format is read: what it does not have is taken as not known. The
- *              next commit completes it.
- *              A row of a newer format is read as far as it is known here. Rows are merged, so that
- *              what is not known here stays, and so does the format. A row that cannot be read is
- *              left alone.
- *              Two releases run side by side during an upgrade. So each writes all that the one
- *              before reads, and means the same by it.
- *              A release that does not know a property does not keep it up. So a property that is
- *              derived from the others has to tell whether it is outdated: dueAt is good only while
- *              commitId, if there is one, is the first of commitIds.
+ * Formats. A row without a format was written by one of the first two releases.
+ *   none   the first release. A product has total, available, version and commitId. A reservation
+ *          is as below. There are no other rows.
+ *   none   the second release. A product has dueAt, commitIds, indexedDue and indexedKeep instead
+ *          of commitId. Records and expiry rows are new.
+ *   2      this release. It adds `format`. It also writes commitId again, for handlers of the first
+ *          release that still run beside it.
  *
- * Rows of partition PRODUCT-ID, in key order:
- *   i-KEY-HASH         an idempotency record (product_state.h): requestHash, reservationId (Edm.String), quantity, available, version
- *                      (Edm.Int64), reservedAt, expiresAt, keepUntil (Edm.DateTime). In front of "product", so that the range that
- *                      reads a product does not meet it
- *   product            total, available, version (Edm.Int64), dueAt (Edm.DateTime; none: the last moment of 9999), commitIds
- *                      (Edm.String: the last commit of each of the 16 stores that committed last,
- *                      the newest first, separated by commas; product_transaction.h), commitId
- *                      (Edm.String: the newest of them), indexedDue, indexedKeep (Edm.Int64,
- *                      milliseconds since 1970; 0: none)
- *   r-RESERVATION-ID   customerId (Edm.String), quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
+ * Rules for releases that run side by side during an upgrade
+ *   A row of an older format is read. Properties that it lacks count as unknown, and the next
+ *   commit adds them.
+ *   A row of a newer format is read as far as its properties are known here. Rows are merged when
+ *   they are written, so unknown properties stay, and so does the newer format.
+ *   A row that cannot be read is left alone.
+ *   Each release writes all properties that the release before it reads, with the same meaning.
+ *   A release does not update a property that it does not know. So a property that is derived from
+ *   others needs a sign that it is up to date. For dueAt the sign is commitId: dueAt is valid only
+ *   if the row has no commitId, or if commitId is the first of commitIds.
  *
- * Rows of partition !due, which no product can be called (expiry_index.h says what they are for);
- * their keys say it all:
- *   TIME-r-PRODUCT-ID  reservations of that product expire in the minute that begins at TIME
- *   TIME-k-PRODUCT-ID  records of that product are kept until a moment of the hour that ends at TIME
- * The Timestamp of row `waiting` in partition !wait-PRODUCT-ID tells when an instance has last
- * waited for that product's lease. It has a partition of its own, because a product may be created
- * only in an empty one, and earlier releases count every row there.
+ * Rows of partition PRODUCT-ID, in the order of their keys
+ *   i-KEY-HASH         an idempotency record (product_state.h). Its key sorts before "product", so
+ *                      that the key range that reads a product does not include it.
+ *       requestHash, reservationId         Edm.String
+ *       quantity, available, version       Edm.Int64
+ *       reservedAt, expiresAt, keepUntil   Edm.DateTime
+ *   product            the product
+ *       total, available, version          Edm.Int64
+ *       dueAt                              Edm.DateTime: no reservation expires earlier. The last
+ *                                          moment of 9999 if there is no reservation
+ *       commitIds                          Edm.String: the ids of the last commits of the 16 stores
+ *                                          that committed last, the newest first, separated by
+ *                                          commas (product_transaction.h)
+ *       commitId                           Edm.String: the first of commitIds
+ *       indexedDue, indexedKeep            Edm.Int64: the times of the last expiry rows that were
+ *                                          written for it, in milliseconds since 1970. 0: none was
+ *   r-RESERVATION-ID   a reservation
+ *       customerId                         Edm.String
+ *       quantity                           Edm.Int64
+ *       reservedAt, expiresAt              Edm.DateTime
  *
- * TIME is in milliseconds since 1970, in 15 digits: all that a reservation's id can hold, so that the keys sort by time.
+ * Rows of partition !due: the expiry index (expiry_index.h). No product can have this id. These
+ * rows have no properties but `format`.
+ *   TIME-r-PRODUCT-ID  Reservations of the product expire in the minute that begins at TIME.
+ *   TIME-k-PRODUCT-ID  Records of the product expire in the hour that ends at TIME.
+ * TIME is in milliseconds since 1970, in 15 digits, so that the keys sort by time. It has room for
+ * every time that a reservation's id can hold.
+ *
+ * Row `waiting` of partition !wait-PRODUCT-ID
+ *   Its Timestamp is the last time at which an instance waited for the product's lease. It has a
+ *   partition of its own, because a product may be created only in an empty partition. Earlier
+ *   releases count every row there.
  */
 #ifndef INVENTORY_PRODUCT_ENTITY_H
 #define INVENTORY_PRODUCT_ENTITY_H
@@ -57,74 +73,80 @@
 #define RECORD_ROW_PREFIX "i-"
 #define AFTER_RECORD_ROWS "i."
 #define WAIT_ROW "waiting"
-#define DUE_PARTITION "!due" /* '!' is allowed in a PartitionKey, but in no product's id */
+#define EXPIRY_PARTITION "!due" /* '!' is allowed in a PartitionKey, but not in a product's id */
 
 enum {
     PRODUCT_ENTITY_FORMAT = 2,
-    DUE_TIME_DIGITS = 15,
-    /* Any row's key: a due row's is the longest. */
-    PRODUCT_ENTITY_KEY_BYTES = DUE_TIME_DIGITS + sizeof "-r-" - 1 + PRODUCT_ID_BYTES,
+    EXPIRY_TIME_DIGITS = 15,
+    /* Enough for any row's key. An expiry row's is the longest. */
+    PRODUCT_ENTITY_KEY_BYTES = EXPIRY_TIME_DIGITS + sizeof "-r-" - 1 + PRODUCT_ID_BYTES,
 };
 
-/* Row keys of a reservation, and of the record under a hash. */
-void product_entity_row_key(const struct reservation *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
+enum expiry_kind { EXPIRY_OF_RESERVATIONS = 'r', EXPIRY_OF_RECORDS = 'k' };
+
+/* A row of the expiry index. */
+struct expiry_row {
+    int64_t time_ms;
+    enum expiry_kind kind;
+    char product_id[PRODUCT_ID_BYTES];
+};
+
+/* ---- keys ---- */
+
+void product_entity_reservation_key(const struct reservation *row,
+                                    char out[PRODUCT_ENTITY_KEY_BYTES]);
 void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY_BYTES]);
 
-/* Appends the complete entity with its keys, one line of JSON. */
+/* With product id "", the key sorts before all rows of that time and kind. */
+void product_entity_expiry_key(const struct expiry_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
+
+/* Returns false, and leaves `out` untouched, if the key is not an expiry row's. */
+bool product_entity_read_expiry_key(const char *row_key, struct expiry_row *out);
+
+/* Writes the name of the partition that holds the product's row `waiting`. */
+void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]);
+
+/* ---- writing: each appends a complete entity with its keys, as one line of JSON ---- */
+
 void product_entity_write_product(const struct product *product, struct strbuf *out);
 void product_entity_write_reservation(const char *product_id, const struct reservation *row,
                                       struct strbuf *out);
 void product_entity_write_record(const char *product_id, const struct idempotency_record *record,
                                  struct strbuf *out);
+void product_entity_write_expiry(const struct expiry_row *row, struct strbuf *out);
+void product_entity_write_wait(const char *product_id, struct strbuf *out);
 
-/*
- * Reads an entity that a query or point read has answered with; `etag` receives its ETag. False:
- * it cannot be read.
- */
+/* ---- reading: each returns false if the entity cannot be read ---- */
+
+/* Reads the row `product`. `etag` receives its ETag. */
 bool product_entity_read_product(const cJSON *entity, struct product *product,
                                  char etag[INVENTORY_ETAG_BYTES]);
 
-/* The same for a reservation, whose RowKey is known to begin with the prefix. Its customer's id is borrowed from `entity`. */
+/*
+ * Reads a reservation. `row_key` is its RowKey, which begins with RESERVATION_ROW_PREFIX. The
+ * customer's id is borrowed from `entity`.
+ */
 bool product_entity_read_reservation(const cJSON *entity, const char *row_key,
                                      struct reservation *row, const char **out_customer_id);
 
-/* The same for a record, found by its hash. */
+/* Reads the record that was found under `key_hash`. On failure `record` is untouched. */
 bool product_entity_read_record(const cJSON *entity, const char *key_hash,
                                 struct idempotency_record *record);
 
-enum due_kind { DUE_RESERVATION = 'r', DUE_RECORD = 'k' };
-
-/* A due row. */
-struct due_row {
-    int64_t time_ms;
-    enum due_kind kind;
-    char product_id[PRODUCT_ID_BYTES];
-};
-
-/* The same for a due row, and for a product's row `waiting`. */
-void product_entity_write_due(const struct due_row *row, struct strbuf *out);
-void product_entity_write_wait(const char *product_id, struct strbuf *out);
-
-/* The row's key; with product id "" the first that any row of that time and kind, or a later one, could have. */
-void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
-
-/* The partition of a product's row `waiting`. */
-void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]);
-
-/* Reads when storage has last written a row, by its own clock. False: the row does not say. */
+/* Reads the time at which storage last wrote the row, by storage's clock. */
 bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms);
 
-/* Reads such a key. False: it is none; `out` untouched. */
-bool product_entity_read_due_key(const char *row_key, struct due_row *out);
-
 /*
- * Says in `err` which row cannot be read, and why as far as its format tells. Returns
- * STATUS_MALFORMED.
+ * Copies a string property. Returns false, and leaves `out` untouched, if it is missing or does not
+ * fit.
  */
-enum status product_entity_unreadable(const cJSON *entity, struct error *err);
-
-/* Copies a string property. False: there is none, or it does not fit; `out` untouched. */
 bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
                               size_t out_bytes);
+
+/*
+ * Describes in `err` the row that cannot be read, and the reason as far as its format tells it.
+ * Returns STATUS_MALFORMED.
+ */
+enum status product_entity_unreadable(const cJSON *entity, struct error *err);
 
 #endif

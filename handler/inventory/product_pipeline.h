@@ -1,39 +1,55 @@
 /*
- * product_pipeline.h - all of one product's requests in this handler, from the queue to the answer.
+ * product_pipeline.h - all requests for one product in this handler, from the queue to the answer.
  *
- * Requests queue up. When the product's lease is in hand, those at the front become a batch. It is decided in memory and
- * committed as one transaction (group commit), and its requests are answered. Meanwhile the next batch fills up. The lease is
- * kept until it is time to yield it to other handlers, or until nobody comes any more (lease_tenure.h).
+ * How a request is served
+ *   1. It joins the product's queue.
+ *   2. The pipeline acquires the product's lease, so that no other handler changes the product.
+ *   3. The first requests in the queue become a batch, at most INVENTORY_MAX_CHANGES of them.
+ *   4. The product is read from storage, unless the cache still has it (product_cache.h).
+ *   5. The batch's requests are decided in their order, on the product in memory (batch.h). What a
+ *      request needs beside the product is looked up first: its customer's reservations, or the
+ *      stored answer to its Idempotency-Key.
+ *   6. All their changes are committed as one transaction (group commit). Storage accepts it only
+ *      if the product's ETag is still the one that was read.
+ *   7. The decided requests are answered. The others return to the front of the queue. Requests
+ *      that came meanwhile are behind them, and the next batch begins.
+ *   8. The lease is kept between batches. It is released when no more requests come, or to yield
+ *      to other handlers (lease_tenure.h).
  *
- *      state        what is under way               then
- *      IDLE         nothing, without the lease      a request comes: ACQUIRING, or YIELDING if it was just yielded
- *      YIELDING     the lease is left to others     ACQUIRING
- *      ACQUIRING    the lease is asked for          DECIDING
- *      COLLECTING   a window in which callers       DECIDING; with no request: LINGERING
- *                   return, with the lease
- *      DECIDING     nothing; chooses what is next   READING    the product is not known
- *                                                   WORKING    ProcessingTime is set
- *                                                   LOOKING_UP rows or records are missing
- *                                                   INDEXING   it can be committed
- *                                                   COLLECTING there was nothing to commit, and all is answered
- *      READING      a read of the product           DECIDING
- *      WORKING      ProcessingTime                  DECIDING
- *      LOOKING_UP   reads for single requests       DECIDING
- *      INDEXING     a row of the expiry index       EXTENDING
- *                   that was begun ahead of time
- *      EXTENDING    a renewal, if the lease would   COMMITTING
- *                   end before the commit can
- *      COMMITTING   the transaction                 answered: COLLECTING; refused by storage: DECIDING
- *      LINGERING    the lease is kept for a moment  a request comes: COLLECTING; none: IDLE
+ * States
  *
- * From the states between DECIDING and COMMITTING a failure answers the whole batch. Without the lease the pipeline goes on
- * to ACQUIRING or, with nobody in the queue, to IDLE.
+ *     state        the pipeline waits for          next state
+ *     IDLE         a request; has no lease         ACQUIRING, or YIELDING if it has just yielded
+ *     YIELDING     others to have had the lease    ACQUIRING
+ *     ACQUIRING    the lease                       DECIDING
+ *     COLLECTING   callers of the last batch to    DECIDING; without a request: LINGERING
+ *                  return; has the lease
+ *     DECIDING     nothing: it decides the batch   READING     the cache cannot be used
+ *                  or finds what is missing        WORKING     ProcessingTime is set
+ *                                                  LOOKING_UP  rows or records are missing
+ *                                                  INDEXING    there are changes to commit
+ *                                                  COLLECTING  nothing to commit: all is answered
+ *     READING      the product                     DECIDING
+ *     WORKING      ProcessingTime to pass          DECIDING
+ *     LOOKING_UP   reads for single requests       DECIDING
+ *     INDEXING     the expiry index's new row, if  EXTENDING
+ *                  its write has begun already
+ *     EXTENDING    a renewal, if the lease could   COMMITTING
+ *                  end before the commit does
+ *     COMMITTING   the transaction                 COLLECTING; storage rejects it: DECIDING
+ *     LINGERING    a request; keeps the lease      COLLECTING; if none comes in time: IDLE
  *
- * Waits   A request waits AcquireTimeout for a lease that others hold. While this handler itself holds it, the request is
- *         served with the next batch.
- *         A storage failure while the lease is acquired fails everybody who waits.
- *         While others hold the lease, this handler lets them know that it waits; a holder looks for that now and then.
- * Threads: the loop's. `served` of a request is never called inside product_pipeline_submit.
+ * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so. If the
+ * lease was lost, it goes on without one: to ACQUIRING if requests wait, otherwise to IDLE.
+ *
+ * Deadlines  While others hold the lease, a request waits in the queue for AcquireTimeout. While
+ *            this handler holds it, a request waits for AcquireTimeout or 10 s, whichever is
+ *            longer. Then it ends with STATUS_LEASE_CONFLICT.
+ * Failures   A failure from READING to COMMITTING answers the whole batch with its status. A
+ *            failure while acquiring answers the whole queue.
+ * Others     While others hold the lease, this handler announces in storage that it waits. A
+ *            holder looks for such announcements now and then, and yields.
+ * Threads    The loop's. A request's `served` is never called inside product_pipeline_submit.
  */
 #ifndef INVENTORY_PRODUCT_PIPELINE_H
 #define INVENTORY_PRODUCT_PIPELINE_H
@@ -51,7 +67,7 @@
 #include "inventory/product_cache.h"
 #include "lease/lease_manager.h"
 
-/* A product's lease is called that and its id. */
+/* The name of a product's lease is this prefix and the product's id. */
 #define PRODUCT_LEASE_PREFIX "inventory-"
 
 enum pipeline_state {
@@ -69,8 +85,8 @@ enum pipeline_state {
     PIPELINE_LINGERING,
 };
 
-/* What all pipelines share. Borrowed. */
-struct pipeline_surroundings {
+/* What all pipelines share. All borrowed. */
+struct pipeline_shared {
     struct inventory_store *store;
     struct lease_manager *leases;
     const struct platform *platform; /* its network is not used */
@@ -78,82 +94,96 @@ struct pipeline_surroundings {
     int64_t reservation_lifetime_ms;
     int64_t processing_time_ms;
 
-    /* Called when a pipeline has nothing under way: it may be freed there, or later. */
+    /* Called when a pipeline has nothing under way. It may be freed in the call, or later. */
     void (*became_idle)(void *context, struct product_pipeline *pipeline);
     void *context;
 };
 
 struct product_pipeline {
-    char product_id[PRODUCT_ID_BYTES]; /* first: by which it is found (product_queues.c) */
+    /* Must be the first member: product_queues.c compares pipelines as strings. */
+    char product_id[PRODUCT_ID_BYTES];
     TAILQ_ENTRY(product_pipeline) idle_link;
-    const struct pipeline_surroundings *around;
+    const struct pipeline_shared *shared;
     enum pipeline_state state;
-    bool is_closed;          /* nobody waits any more; a batch under way is finished */
-    struct loop_timer timer; /* of the state */
-    struct loop_task task;   /* the same, for the loop's next round */
-    int64_t window_ms,
-        window_until_ms; /* COLLECTING: how long it waits for one more, and when it ends at the latest */
-    int collect_rounds;             /* that the task has still to wait */
-    struct correlation correlation; /* of the request in whose name this works, for the logs */
-    bool has_correlation;
-    int background_count; /* operations under way that no state waits for */
+    bool is_closed;
+    struct loop_timer timer; /* the state's */
 
-    /* Those who wait. */
+    /* The request whose correlation the log lines and storage calls carry. A copy. */
+    struct correlation correlation;
+    bool has_correlation;
+
+    /* Operations under way that no state waits for. */
+    int background_count;
+
+    /* ---- the queue ---- */
     struct inventory_requests queue;
     int queue_length;
     uint64_t next_sequence;
-    struct loop_timer deadline_timer; /* of the first in the queue */
+    struct loop_timer deadline_timer; /* for the first request in the queue */
 
-    /* The lease. */
+    /* ---- the lease ---- */
     struct lease_tenure tenure;
     struct lease_acquire acquire;
-    int64_t acquire_until_ms; /* when the acquisition makes its last try */
-    struct lease *lease;      /* NULL: not in hand */
+    int64_t acquire_until_ms; /* when the acquire makes its last try */
+    struct lease *lease;      /* NULL: the pipeline has none */
     int64_t yielded_until_ms;
-    int64_t announced_ms; /* storage's time of the last announcement that was read; 0: none */
+    int64_t announced_ms; /* storage's time of another handler's last announcement; 0: none */
 
-    /* The batch. */
+    /* ---- COLLECTING: the window waits by timer, or by rounds of the loop ---- */
+    int64_t window_ms;
+    int64_t window_until_ms; /* the window is not extended beyond this */
+    int rounds_left;         /* 0: it waits by timer */
+    struct loop_task round_task;
+
+    /* ---- the batch, and the product that it is decided on ---- */
     struct batch batch;
     int batch_size;
-    int reads; /* of the product */
-    bool is_work_done;
-    int renewals_before;
     struct product_cache cache;
+    int read_count;           /* reads of the product for this batch */
+    int renewal_count_before; /* the lease's renewals when the batch began */
+    bool is_work_done;
 
-    /* READING, LOOKING_UP */
+    /* The sequence of the next request to come, as it was when a read, look-up or commit began. */
+    uint64_t sequence_at_start;
+
+    /* ---- READING ---- */
     struct inventory_query query;
-    struct inventory_request *reading_for; /* whose rows come with the product; NULL: nobody's */
-    uint64_t started_sequence; /* of the next request when a read, look-ups or a commit began */
-    bool is_read_alone;        /* without anybody's rows: with them it could not be read */
-    bool looks_up_all; /* a key was used before: all are looked up once the product has been read */
-    int look_ups;      /* under way */
-    bool look_up_saw_change;
+    struct inventory_request *read_for; /* its rows are read with the product; NULL: nobody's */
+    bool reads_without_rows;            /* the read failed with a request's rows */
+    bool must_look_up_keys;             /* a key was used before: look up all after the read */
+
+    /* ---- LOOKING_UP ---- */
+    int look_ups_under_way;
+    bool look_up_found_change;
     struct error look_up_failure;
 
-    /* INDEXING: the row of the expiry index that was begun while the lease was acquired. */
+    /* ---- INDEXING: the row that pipeline_index_ahead writes while the lease is acquired ---- */
     bool is_indexing;
-    int64_t indexed_due_ms; /* 0: none */
+    int64_t indexed_due_ms; /* 0: no row was written */
 
-    /* WORKING, EXTENDING, COMMITTING */
+    /* ---- WORKING, EXTENDING, COMMITTING ---- */
     struct lease_hold hold;
     struct lease_extend extend;
     int64_t commit_started_ms;
 };
 
-/* NULL: no memory. */
-struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around,
+/* Returns NULL if there is no memory. `shared` must outlive the pipeline. */
+struct product_pipeline *product_pipeline_new(const struct pipeline_shared *shared,
                                               const char *product_id);
 
-/* It is idle, or its loop has stopped. */
+/* The pipeline must be idle, or its loop have stopped. NULL is fine. */
 void product_pipeline_free(struct product_pipeline *pipeline);
 
-/* Not after product_pipeline_close. */
+/* Queues a request. Its statuses are in product_queues.h. Must not be called after close. */
 void product_pipeline_submit(struct product_pipeline *pipeline, struct inventory_request *request);
 
-/* Whether nothing is under way. */
+/* Returns true if nothing is under way. */
 bool product_pipeline_is_idle(const struct product_pipeline *pipeline);
 
-/* Stopping: whoever waits in the queue ends with STATUS_CANCELLED. A batch under way is finished, then the lease released. */
+/*
+ * Stopping: requests in the queue end with STATUS_CANCELLED. A batch under way is finished, then
+ * the lease is released.
+ */
 void product_pipeline_close(struct product_pipeline *pipeline);
 
 #endif

@@ -4,57 +4,57 @@
 #include <search.h>
 #include <string.h>
 
-static int by_product(const void *left, const void *right) {
+static int compare_product_ids(const void *left, const void *right) {
     return strcmp(left, right);
 }
 
-static void forget_longest_idle(struct product_queues *queues) {
+static void queues_free_longest_idle(struct product_queues *queues) {
     struct product_pipeline *pipeline = TAILQ_FIRST(&queues->idle);
     TAILQ_REMOVE(&queues->idle, pipeline, idle_link);
     queues->idle_count--;
-    tdelete(pipeline->product_id, &queues->pipelines, by_product);
+    tdelete(pipeline->product_id, &queues->pipelines, compare_product_ids);
     product_pipeline_free(pipeline);
 }
 
-static void keep_idle(void *context, struct product_pipeline *pipeline) {
+static void queues_keep_idle(void *context, struct product_pipeline *pipeline) {
     struct product_queues *queues = context;
     TAILQ_INSERT_TAIL(&queues->idle, pipeline, idle_link);
     if (++queues->idle_count > PRODUCT_QUEUES_MAX_IDLE && !queues->is_closed) {
-        forget_longest_idle(queues);
+        queues_free_longest_idle(queues);
     }
 }
 
-void product_queues_init(struct product_queues *queues,
-                         const struct pipeline_surroundings *around) {
-    *queues = (struct product_queues){.around = *around};
-    queues->around.became_idle = keep_idle;
-    queues->around.context = queues;
+void product_queues_init(struct product_queues *queues, const struct pipeline_shared *shared) {
+    *queues = (struct product_queues){.shared = *shared};
+    queues->shared.became_idle = queues_keep_idle;
+    queues->shared.context = queues;
     TAILQ_INIT(&queues->idle);
 }
 
 void product_queues_cleanup(struct product_queues *queues) {
     while (!TAILQ_EMPTY(&queues->idle)) {
-        forget_longest_idle(queues);
+        queues_free_longest_idle(queues);
     }
     assert(queues->pipelines == NULL);
 }
 
-static struct product_pipeline *add_pipeline(struct product_queues *queues,
-                                             const char *product_id) {
-    struct product_pipeline *pipeline = product_pipeline_new(&queues->around, product_id);
-    if (pipeline != NULL && tsearch(pipeline->product_id, &queues->pipelines, by_product) == NULL) {
+static struct product_pipeline *queues_add_pipeline(struct product_queues *queues,
+                                                    const char *product_id) {
+    struct product_pipeline *pipeline = product_pipeline_new(&queues->shared, product_id);
+    if (pipeline != NULL &&
+        tsearch(pipeline->product_id, &queues->pipelines, compare_product_ids) == NULL) {
         product_pipeline_free(pipeline);
         return NULL;
     }
     return pipeline;
 }
 
-/* A pipeline that is in use from now on. NULL: no memory. */
-static struct product_pipeline *open_pipeline(struct product_queues *queues,
-                                              const char *product_id) {
-    char *const *found = tfind(product_id, &queues->pipelines, by_product);
+/* Returns the product's pipeline, which is in use from now on. NULL: no memory. */
+static struct product_pipeline *queues_find_or_add_pipeline(struct product_queues *queues,
+                                                            const char *product_id) {
+    char *const *found = tfind(product_id, &queues->pipelines, compare_product_ids);
     if (found == NULL) {
-        return add_pipeline(queues, product_id);
+        return queues_add_pipeline(queues, product_id);
     }
     struct product_pipeline *pipeline = (struct product_pipeline *)*found;
     if (product_pipeline_is_idle(pipeline)) {
@@ -64,34 +64,35 @@ static struct product_pipeline *open_pipeline(struct product_queues *queues,
     return pipeline;
 }
 
-static void end_refused(void *context) {
+static void queues_end_request(void *context) {
     struct inventory_request *request = context;
     request->served(request);
 }
 
-static void refuse(struct product_queues *queues, struct inventory_request *request,
-                   enum status status) {
-    request->status =
-        error_set(&request->failure, status, "queueing up at product %s", request->product_id);
-    request->task = (struct loop_task){.run = end_refused, .context = request};
-    event_loop_post(queues->around.platform->loop, &request->task);
+/* In the loop's next round, because submit must not answer a request itself. */
+static void queues_end_later(struct product_queues *queues, struct inventory_request *request,
+                             enum status status) {
+    request->status = error_set(&request->failure, status, "joining the queue of product %s",
+                                request->product_id);
+    request->task = (struct loop_task){.run = queues_end_request, .context = request};
+    event_loop_post(queues->shared.platform->loop, &request->task);
 }
 
 void product_queues_submit(struct product_queues *queues, struct inventory_request *request) {
     if (queues->is_closed) {
-        refuse(queues, request, STATUS_CANCELLED);
+        queues_end_later(queues, request, STATUS_CANCELLED);
         return;
     }
-    struct product_pipeline *pipeline = open_pipeline(queues, request->product_id);
+    struct product_pipeline *pipeline = queues_find_or_add_pipeline(queues, request->product_id);
     if (pipeline == NULL) {
-        refuse(queues, request, STATUS_NO_MEMORY);
+        queues_end_later(queues, request, STATUS_NO_MEMORY);
         return;
     }
     product_pipeline_submit(pipeline, request);
 }
 
-/* Closing one may make it idle, but frees none: the tree is not changed while it is walked. */
-static void close_one(const void *node, VISIT visit, void *closure) {
+/* Closing may make a pipeline idle, but frees none. So the tree does not change during the walk. */
+static void queues_close_pipeline(const void *node, VISIT visit, void *closure) {
     (void)closure;
     if (visit == postorder || visit == leaf) { /* inner nodes are visited three times */
         product_pipeline_close(*(struct product_pipeline *const *)node);
@@ -100,5 +101,5 @@ static void close_one(const void *node, VISIT visit, void *closure) {
 
 void product_queues_close(struct product_queues *queues) {
     queues->is_closed = true;
-    twalk_r(queues->pipelines, close_one, NULL);
+    twalk_r(queues->pipelines, queues_close_pipeline, NULL);
 }

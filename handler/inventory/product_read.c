@@ -3,7 +3,7 @@
 #include "inventory/inventory.h"
 #include "inventory/store_operation.h"
 
-enum { CONSISTENT_READ_TRIES = 5 };
+enum { MAX_TRIES = 5 };
 
 struct checked_read {
     struct store_operation base;
@@ -26,7 +26,7 @@ static void on_read(void *context, enum status status, const struct error *err) 
     struct error contradiction;
     if (status != STATUS_OK || inventory_check(read->out, &contradiction) == STATUS_OK) {
         store_operation_end(&read->base, status, err);
-    } else if (read->tries < CONSISTENT_READ_TRIES) {
+    } else if (read->tries < MAX_TRIES) {
         read_once(read);
     } else {
         product_state_cleanup(read->out);

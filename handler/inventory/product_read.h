@@ -1,11 +1,12 @@
 /*
- * product_read.h - reads a product and checks it against its rows, for all who sell from it or show
- * it.
+ * product_read.h - reads a product and checks it against its reservations. Everyone who sells from
+ * a product, or shows it, reads it here.
  *
- * Rules        A row that contradicts its reservations is never sold from: it was made anew beside
- *              old rows, or edited by hand. A read in the middle of somebody's commit looks the
- *              same, so it is repeated a few times first.
- * Threads: the loop's.
+ * A product that contradicts its reservations is never sold from: it was created anew beside old
+ * rows, or edited by hand. A read in the middle of another commit looks the same. So the read is
+ * repeated a few times before it fails.
+ *
+ * Threads  The loop's.
  */
 #ifndef INVENTORY_PRODUCT_READ_H
 #define INVENTORY_PRODUCT_READ_H
@@ -13,8 +14,8 @@
 #include "inventory/inventory_store.h"
 
 /*
- * inventory_store.h's read, with its rules and statuses, and a check of what was read.
- * STATUS_MALFORMED   also if the rows contradict each other; `err` says what an operator has to do
+ * A store's read, with its rules and statuses (inventory_store.h), and the check.
+ * STATUS_MALFORMED  also if the rows contradict each other; `err` says what an operator has to do
  */
 void product_read(struct inventory_store *store, const char *product_id,
                   const struct inventory_query *query, struct product_state *out,

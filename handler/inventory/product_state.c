@@ -7,29 +7,41 @@
 
 #include "base/clock.h"
 
-void product_state_mark(const struct product_state *state, struct product_mark *out) {
+void product_state_take_checkpoint(const struct product_state *state,
+                                   struct product_checkpoint *out) {
     out->version = state->product.version;
     snprintf(out->commit_id, sizeof out->commit_id, "%.*s", UUID_TEXT_BYTES - 1,
              state->product.commit_ids);
     memcpy(out->etag, state->etag, sizeof out->etag);
 }
 
-/* Whether the list has this commit, or a later one of the same store, which replaces it there. */
-static bool names_store_of(const char *commit_ids, const char *commit_id) {
+/*
+ * Returns true if the list names the commit, or a later one of the same store: a store's newest
+ * commit replaces its older one in the list.
+ */
+static bool names_commit_or_later(const char *commit_ids, const char *commit_id) {
     char sender[COMMIT_SENDER_LENGTH + 1];
     snprintf(sender, sizeof sender, "%.*s", COMMIT_SENDER_LENGTH, commit_id);
     return strstr(commit_ids, sender) != NULL;
 }
 
-bool product_state_follows(const struct product_state *state, const struct product_mark *mark) {
-    if (mark->version == 0 || state->product.version < mark->version) {
+/*
+ *     version since the checkpoint   state follows it if
+ *     lower                          never: the product was made anew
+ *     the same                       its ETag is the same
+ *     higher                         its row still names the checkpoint's commit, or names so many
+ *                                    others that this one may have dropped out
+ */
+bool product_state_follows(const struct product_state *state,
+                           const struct product_checkpoint *checkpoint) {
+    if (checkpoint->version == 0 || state->product.version < checkpoint->version) {
         return false;
     }
-    if (state->product.version == mark->version) {
-        return strcmp(state->etag, mark->etag) == 0;
+    if (state->product.version == checkpoint->version) {
+        return strcmp(state->etag, checkpoint->etag) == 0;
     }
     bool is_full = strlen(state->product.commit_ids) + 1 >= INVENTORY_COMMIT_IDS_BYTES;
-    return is_full || names_store_of(state->product.commit_ids, mark->commit_id);
+    return is_full || names_commit_or_later(state->product.commit_ids, checkpoint->commit_id);
 }
 
 void product_state_init(struct product_state *state) {
@@ -45,8 +57,8 @@ void product_state_cleanup(struct product_state *state) {
 }
 
 /*
- * Each reservation is in `changed` once at most, and so are INVENTORY_MAX_CHANGES of them. Whoever adds reservations makes
- * room for their changes, too, so that taking from them cannot fail.
+ * Makes room in `changed` for `more` further reservations, so that product_state_take cannot fail.
+ * Each reservation is in it once, and never more than INVENTORY_MAX_CHANGES of them.
  */
 static enum status make_room(struct product_state *state, size_t more) {
     size_t needed = state->reservations.count + more;
@@ -64,14 +76,14 @@ static enum status make_room(struct product_state *state, size_t more) {
     return STATUS_OK;
 }
 
-static void mark(struct product_state *state, struct reservation *row,
-                 enum reservation_mark mark_as) {
+static void mark_reservation(struct product_state *state, struct reservation *row,
+                             enum reservation_mark mark) {
     if (row->mark == RESERVATION_STORED) {
         assert(state->changed_count < state->changed_capacity);
         state->changed[state->changed_count++] = row;
         state->change_count++;
     }
-    row->mark = mark_as;
+    row->mark = mark;
 }
 
 enum status product_state_add(struct product_state *state, const struct reservation *like,
@@ -91,7 +103,7 @@ struct reservation *product_state_insert(struct product_state *state,
     }
     struct reservation *row = reservation_list_add(&state->reservations, like, customer_id);
     if (row != NULL) {
-        mark(state, row, RESERVATION_ADDED);
+        mark_reservation(state, row, RESERVATION_ADDED);
     }
     return row;
 }
@@ -108,7 +120,7 @@ enum status product_state_merge(struct product_state *state, struct product_stat
     return status;
 }
 
-/* No commit has written it yet, so nothing is left to be written. */
+/* No commit has written this reservation yet, so there is nothing to write any more. */
 static void drop_addition(struct product_state *state, struct reservation *row) {
     size_t i = 0;
     while (state->changed[i] != row) {
@@ -125,8 +137,8 @@ void product_state_take(struct product_state *state, struct reservation *reserva
     state->product.available += units;
     reservation_list_take(&state->reservations, reservation, units);
     if (reservation->mark != RESERVATION_ADDED) {
-        mark(state, reservation,
-             reservation->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED);
+        mark_reservation(state, reservation,
+                         reservation->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED);
     } else if (reservation->quantity == 0) {
         drop_addition(state, reservation);
     }
@@ -148,10 +160,13 @@ enum status product_state_add_record(struct product_state *state,
     return STATUS_OK;
 }
 
-/* Reservations that are not in memory expire behind complete_until_ms, and no earlier than was known before. */
+/*
+ * The earliest expiry in memory, or of what is not in memory: that expires after complete_until_ms,
+ * and not before the due_ms that was stored.
+ */
 int64_t product_state_due_ms(const struct product_state *state) {
     if (state->product.available == state->product.total) {
-        return INT64_MAX; /* all units are back: there are no reservations */
+        return INT64_MAX; /* no unit is in a reservation */
     }
     int64_t due_ms = state->product.due_ms;
     if (due_ms <= state->complete_until_ms) {

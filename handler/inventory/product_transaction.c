@@ -9,7 +9,7 @@
 
 /* ---- the operations ---- */
 
-/* The operations of one request, and what they borrow. */
+/* The operations of one transaction, with the keys and entities that they borrow. */
 struct operations {
     struct table_operation items[TABLE_TRANSACTION_MAX_OPERATIONS];
     struct strbuf entities[TABLE_TRANSACTION_MAX_OPERATIONS];
@@ -17,9 +17,10 @@ struct operations {
     size_t count;
 };
 
-/* Returns where the operation's entity has to be written, unless it deletes one. */
-static struct strbuf *add(struct operations *operations, enum table_operation_kind kind,
-                          const char *partition_key, const char *row_key, const char *if_match) {
+/* Adds an operation. Returns the buffer for its entity; a deletion leaves it empty. */
+static struct strbuf *add_operation(struct operations *operations, enum table_operation_kind kind,
+                                    const char *partition_key, const char *row_key,
+                                    const char *if_match) {
     assert(operations->count < TABLE_TRANSACTION_MAX_OPERATIONS);
     size_t i = operations->count++;
     snprintf(operations->row_keys[i], PRODUCT_ENTITY_KEY_BYTES, "%s", row_key);
@@ -34,18 +35,18 @@ static struct strbuf *add(struct operations *operations, enum table_operation_ki
 static void add_reservation(struct operations *operations, const char *product_id,
                             const struct reservation *row) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_row_key(row, row_key);
+    product_entity_reservation_key(row, row_key);
     switch (row->mark) {
     case RESERVATION_ADDED:
-        product_entity_write_reservation(product_id, row,
-                                         add(operations, TABLE_INSERT, product_id, row_key, NULL));
+        product_entity_write_reservation(
+            product_id, row, add_operation(operations, TABLE_INSERT, product_id, row_key, NULL));
         break;
     case RESERVATION_CHANGED:
-        product_entity_write_reservation(product_id, row,
-                                         add(operations, TABLE_MERGE, product_id, row_key, "*"));
+        product_entity_write_reservation(
+            product_id, row, add_operation(operations, TABLE_MERGE, product_id, row_key, "*"));
         break;
     case RESERVATION_REMOVED:
-        add(operations, TABLE_DELETE, product_id, row_key, "*");
+        add_operation(operations, TABLE_DELETE, product_id, row_key, "*");
         break;
     case RESERVATION_STORED:
         break;
@@ -59,10 +60,10 @@ static void add_record(struct operations *operations, const struct product *afte
     struct idempotency_record written = *record;
     written.version = after->version;
     product_entity_write_record(after->id, &written,
-                                add(operations, TABLE_INSERT, after->id, row_key, NULL));
+                                add_operation(operations, TABLE_INSERT, after->id, row_key, NULL));
 }
 
-/* An entity that found no memory stays NULL, which the request tells. */
+/* An entity for which there was no memory is NULL. table_transaction_start then reports it. */
 static void set_entities(struct operations *operations) {
     for (size_t i = 0; i < operations->count; i++) {
         if (operations->items[i].kind != TABLE_DELETE) {
@@ -71,11 +72,11 @@ static void set_entities(struct operations *operations) {
     }
 }
 
-static void collect(struct operations *operations, const struct product_state *state,
-                    const struct product *after) {
+static void collect_operations(struct operations *operations, const struct product_state *state,
+                               const struct product *after) {
     operations->count = 0;
-    product_entity_write_product(after,
-                                 add(operations, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag));
+    product_entity_write_product(
+        after, add_operation(operations, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag));
     for (size_t i = 0; i < state->changed_count; i++) {
         add_reservation(operations, after->id, state->changed[i]);
     }
@@ -91,123 +92,165 @@ static void free_entities(struct operations *operations) {
     }
 }
 
-/* ---- the outcome ---- */
-
-/* Whether this answer leaves it open that the transaction was carried out. */
-static bool is_open(enum status status) {
-    return status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED || status == STATUS_NO_MEMORY;
-}
-
-/* Whether storage refused the transaction for what it holds, so that the same one fares no better. */
-static bool is_refused(enum status status) {
-    return status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS ||
-           status == STATUS_NOT_FOUND;
-}
-
-/* Says it in a commit's words. A row that was read and is gone, or is there though nobody wrote it: the product has moved on. */
-static enum status refusal(const struct product_state *state, enum status status,
-                           struct error *err) {
-    if (status == STATUS_ALREADY_EXISTS && state->record_count > 0) {
-        return status;
-    }
-    if (!is_refused(status)) {
-        return status;
-    }
-    error_wrap(err, "the product has changed since it was read");
-    return err->status = STATUS_PRECONDITION_FAILED;
-}
+/* ---- what a probe says ---- */
 
 enum outcome { OUTCOME_HAPPENED, OUTCOME_NOT_YET, OUTCOME_NEVER, OUTCOME_UNKNOWN };
 
-/* Whether `ids` holds the first of `wanted`, which may be a longer list. */
-static bool has_first(const char *ids, const char *wanted) {
+struct probe {
+    enum outcome outcome;
+    /* OUTCOME_HAPPENED: the row's ETag, or "" if the row is at a later version. */
+    char etag[INVENTORY_ETAG_BYTES];
+    /* OUTCOME_UNKNOWN: the reason. */
+    struct error failure;
+};
+
+/* Returns true if `ids` holds the first id of `list`. */
+static bool has_first_id(const char *ids, const char *list) {
     char id[UUID_TEXT_BYTES];
-    snprintf(id, sizeof id, "%.*s", UUID_TEXT_BYTES - 1, wanted);
+    snprintf(id, sizeof id, "%.*s", UUID_TEXT_BYTES - 1, list);
     return id[0] != '\0' && strstr(ids, id) != NULL;
 }
 
-static bool share_an_id(const char *before, const char *found) {
-    bool shared = has_first(found, before);
-    while (!shared && (before = strchr(before, ',')) != NULL) {
-        shared = has_first(found, ++before);
-    }
-    return shared;
-}
-
-/*
- * Whether our id may have been in the row and be gone. A commit adds one id and pushes out at most one, the oldest, and only
- * from a full list. So nothing newer than an id that the row had before ours can have been pushed out while that id is there.
- */
-static bool may_be_pushed_out(const struct product_transaction *commit,
-                              const struct product *found) {
-    bool is_full = strlen(found->commit_ids) + 1 == INVENTORY_COMMIT_IDS_BYTES;
-    return found->version - commit->after->version >= INVENTORY_COMMIT_IDS && is_full &&
-           !share_an_id(commit->state->product.commit_ids, found->commit_ids);
-}
-
-/* Returns what the product's row says of the commit; see the header. `etag` receives the row's. */
-static enum outcome outcome_of_row(const struct product_transaction *commit,
-                                   char etag[INVENTORY_ETAG_BYTES], struct error *err) {
-    struct product found;
-    if (!product_entity_read_product(commit->row, &found, etag)) {
-        (void)product_entity_unreadable(commit->row, err);
-        return OUTCOME_UNKNOWN;
-    }
-    if (has_first(found.commit_ids, commit->after->commit_ids)) {
-        if (found.version != commit->after->version) {
-            etag[0] =
-                '\0'; /* of somebody else's version: nothing of this state may be committed on it */
+static bool share_an_id(const char *left, const char *right) {
+    for (const char *id = left; id != NULL;) {
+        if (has_first_id(right, id)) {
+            return true;
         }
-        return OUTCOME_HAPPENED;
+        const char *comma = strchr(id, ',');
+        id = comma == NULL ? NULL : comma + 1;
     }
-    if (strcmp(etag, commit->state->etag) == 0) {
-        return OUTCOME_NOT_YET;
-    }
-    if (!may_be_pushed_out(commit, &found)) {
-        return OUTCOME_NEVER;
-    }
-    error_set(err, STATUS_UNAVAILABLE, "%lld commits have come since",
-              (long long)(found.version - commit->after->version));
-    return OUTCOME_UNKNOWN;
+    return false;
 }
 
 /*
- * Whether the answer alone says how it ended, though the row is as it was. A row that is in the way, or missing, stops every
- * copy of this transaction. "The ETag has changed" is not true of that row: whoever says so does not speak of storage as it is.
+ * Returns true if our commit id may have been in the row and be gone.
+ *
+ * A commit adds one id at the front. It pushes out at most one, the oldest, and only from a full
+ * list. So as long as one id remains that the row had before our commit, no newer id is gone.
  */
-static bool is_final(const struct product_transaction *commit, enum status status) {
-    return status == STATUS_ALREADY_EXISTS || status == STATUS_NOT_FOUND ||
-           (status != STATUS_PRECONDITION_FAILED && !commit->is_open);
+static bool may_be_pushed_out(const struct product_change *change, const struct product *found) {
+    bool is_full = strlen(found->commit_ids) + 1 == INVENTORY_COMMIT_IDS_BYTES;
+    return found->version - change->after->version >= INVENTORY_COMMIT_IDS && is_full &&
+           !share_an_id(change->state->product.commit_ids, found->commit_ids);
 }
 
-/* Whether the probe met with the same as the only attempt: the product or the whole table is not there, or we may not ask. */
-static bool is_confirmed(const struct product_transaction *commit, enum status answer,
-                         enum status probed) {
-    return !commit->is_open && answer == probed &&
-           (answer == STATUS_NOT_FOUND || answer == STATUS_CONTAINER_NOT_FOUND ||
-            answer == STATUS_UNAUTHORIZED);
+/*
+ * Tells from the product's row what has become of a commit.
+ *
+ *     the row names this commit             HAPPENED. If the row is at a later version, others have
+ *                                           committed since, and have kept the name.
+ *     it does not, and has the same ETag    NOT_YET. The transaction may still arrive.
+ *     it does not, and has another ETag     NEVER. The ETag that this commit needs will not return.
+ *                                           But UNKNOWN if so many others have committed since that
+ *                                           the name may have been pushed out of the list.
+ *     the row cannot be read                UNKNOWN
+ */
+static void examine_row(const struct product_change *change, const cJSON *row,
+                        struct probe *probe) {
+    struct product found;
+    if (!product_entity_read_product(row, &found, probe->etag)) {
+        probe->outcome = OUTCOME_UNKNOWN;
+        (void)product_entity_unreadable(row, &probe->failure);
+    } else if (has_first_id(found.commit_ids, change->after->commit_ids)) {
+        probe->outcome = OUTCOME_HAPPENED;
+        if (found.version != change->after->version) {
+            probe->etag[0] = '\0'; /* the caller's state is not of that version */
+        }
+    } else if (strcmp(probe->etag, change->state->etag) == 0) {
+        probe->outcome = OUTCOME_NOT_YET;
+    } else if (!may_be_pushed_out(change, &found)) {
+        probe->outcome = OUTCOME_NEVER;
+    } else {
+        probe->outcome = OUTCOME_UNKNOWN;
+        error_set(&probe->failure, STATUS_UNAVAILABLE, "%lld commits have followed since",
+                  (long long)(found.version - change->after->version));
+    }
+}
+
+/* ---- what follows ---- */
+
+/* Returns true if this answer leaves it open whether the transaction was carried out. */
+static bool leaves_doubt(enum status answer) {
+    return answer == STATUS_UNAVAILABLE || answer == STATUS_CANCELLED || answer == STATUS_NO_MEMORY;
+}
+
+enum next_step { STEP_SUCCEED, STEP_FAIL, STEP_REJECT, STEP_SEND_AGAIN, STEP_GIVE_UP };
+
+/*
+ * Decides what follows from a probe and from the answer to the last attempt. "In doubt" tells
+ * whether any attempt may have been carried out, or may still be.
+ *
+ *     probe      answer                              in doubt   then
+ *     HAPPENED   any                                 any        succeed
+ *     NEVER      any                                 any        fail: another commit came first
+ *     NOT_YET    ALREADY_EXISTS, NOT_FOUND           any        reject, with that answer
+ *                PRECONDITION_FAILED                 any        send again
+ *                any other                           no         reject, with that answer
+ *                any other                           yes        send again
+ *     UNKNOWN    NOT_FOUND, CONTAINER_NOT_FOUND or   no         reject, with that answer
+ *                UNAUTHORIZED, and the probe the same
+ *                any other                           any        give up: the outcome is unknown
+ *
+ * Why these answers count in NOT_YET: a row that already exists, or is missing, stops every copy of
+ * the transaction while the ETag is the same. PRECONDITION_FAILED contradicts the row just read, so
+ * whoever answered did not speak of that row.
+ * Why they count in UNKNOWN: the only attempt and the probe agree that the product or its table
+ * does not exist, or that access is denied.
+ */
+static enum next_step next_step(const struct probe *probe, enum status answer, bool is_in_doubt) {
+    bool is_final = false;
+    switch (probe->outcome) {
+    case OUTCOME_HAPPENED:
+        return STEP_SUCCEED;
+    case OUTCOME_NEVER:
+        return STEP_FAIL;
+    case OUTCOME_NOT_YET:
+        is_final = answer == STATUS_ALREADY_EXISTS || answer == STATUS_NOT_FOUND ||
+                   (answer != STATUS_PRECONDITION_FAILED && !is_in_doubt);
+        return is_final ? STEP_REJECT : STEP_SEND_AGAIN;
+    case OUTCOME_UNKNOWN:
+        is_final = !is_in_doubt && answer == probe->failure.status &&
+                   (answer == STATUS_NOT_FOUND || answer == STATUS_CONTAINER_NOT_FOUND ||
+                    answer == STATUS_UNAUTHORIZED);
+        return is_final ? STEP_REJECT : STEP_GIVE_UP;
+    }
+    return STEP_GIVE_UP;
 }
 
 /* ---- from one state to the next ---- */
 
-static void end(struct product_transaction *commit, enum status status, const struct error *err) {
+static void end_transaction(struct product_transaction *commit, enum status status,
+                            const struct error *err) {
     commit->stage = TRANSACTION_ENDED;
     commit->done(commit->context, status, err);
 }
 
-static void end_refused(struct product_transaction *commit) {
-    struct error err = commit->failure;
-    end(commit, refusal(commit->state, commit->failure.status, &err), &err);
+/*
+ * Ends with the last answer, in terms of a store's commit. A reservation that already exists, or is
+ * missing, shows that another commit came first. Only with records in the transaction can
+ * STATUS_ALREADY_EXISTS mean that one of them exists.
+ */
+static void end_rejected(struct product_transaction *commit) {
+    struct error err = commit->answer;
+    bool may_be_a_record =
+        err.status == STATUS_ALREADY_EXISTS && commit->change.state->record_count > 0;
+    if (!may_be_a_record &&
+        (err.status == STATUS_PRECONDITION_FAILED || err.status == STATUS_ALREADY_EXISTS ||
+         err.status == STATUS_NOT_FOUND)) {
+        error_wrap(&err, "the product has changed since it was read");
+        err.status = STATUS_PRECONDITION_FAILED;
+    }
+    end_transaction(commit, err.status, &err);
 }
 
 static void end_unknown(struct product_transaction *commit, const char *why, const char *detail) {
-    struct error err = commit->failure;
-    error_set(&err, STATUS_UNAVAILABLE, "the commit failed (%s), and %s%s", commit->failure.message,
+    struct error err = commit->answer;
+    error_set(&err, STATUS_UNAVAILABLE, "the commit failed (%s), and %s%s", commit->answer.message,
               why, detail);
-    end(commit, STATUS_UNAVAILABLE, &err);
+    end_transaction(commit, STATUS_UNAVAILABLE, &err);
 }
 
-static void send_operations(struct product_transaction *commit);
+static void send_transaction(struct product_transaction *commit);
 
 static void on_wait_over(void *context, enum status status, struct http_reply *reply,
                          const struct error *err) {
@@ -217,119 +260,98 @@ static void on_wait_over(void *context, enum status status, struct http_reply *r
         end_unknown(commit, "it was not sent again: ", err->message);
         return;
     }
-    send_operations(commit);
+    send_transaction(commit);
 }
 
-static void back_off(struct product_transaction *commit) {
-    int64_t delay_ms = storage_client_delay_ms(commit->client, commit->attempts,
-                                               commit->failure.retry_after_ms, commit->deadline_ms);
+static void wait_to_send_again(struct product_transaction *commit) {
+    int64_t delay_ms =
+        storage_client_delay_ms(commit->client, commit->attempts, commit->answer.retry_after_ms,
+                                commit->change.deadline_ms);
     if (delay_ms < 0) {
-        end_unknown(commit, "it had not happened when its time was up", "");
+        end_unknown(commit, "it had not been carried out by its deadline", "");
         return;
     }
+    commit->is_in_doubt = true; /* the probe has shown that the answer may be wrong */
     commit->stage = TRANSACTION_WAITING;
     storage_operation_wait(&commit->wait, commit->client, delay_ms, on_wait_over, commit);
 }
 
-/* `unread` says why the outcome is unknown. */
-static void on_outcome(struct product_transaction *commit, enum outcome outcome, const char *etag,
-                       const struct error *unread) {
-    struct error err;
-    switch (outcome) {
-    case OUTCOME_HAPPENED:
-        snprintf(commit->out_etag, INVENTORY_ETAG_BYTES, "%s", etag);
-        end(commit, STATUS_OK, unread);
-        break;
-    case OUTCOME_NEVER:
-        error_set(&err, STATUS_PRECONDITION_FAILED, "another commit came first");
-        end(commit, STATUS_PRECONDITION_FAILED, &err);
-        break;
-    case OUTCOME_NOT_YET:
-        if (is_final(commit, commit->failure.status)) {
-            end_refused(commit);
-            break;
-        }
-        commit->is_open = true; /* the answer was not true: the request may still be on its way */
-        back_off(commit);
-        break;
-    case OUTCOME_UNKNOWN:
-        if (is_confirmed(commit, commit->failure.status, unread->status)) {
-            end_refused(commit);
-        } else {
-            end_unknown(commit, "what happened cannot be told: ", unread->message);
-        }
-        break;
-    }
-}
-
 static void on_probed(void *context, enum status status, const struct error *err) {
     struct product_transaction *commit = context;
-    struct error unread = *err;
-    char etag[INVENTORY_ETAG_BYTES] = "";
-    enum outcome outcome = OUTCOME_UNKNOWN;
+    struct probe probe = {.outcome = OUTCOME_UNKNOWN, .failure = *err};
     if (status == STATUS_OK) {
-        outcome = outcome_of_row(commit, etag, &unread);
+        examine_row(&commit->change, commit->row, &probe);
         cJSON_Delete(commit->row);
     }
-    on_outcome(commit, outcome, etag, &unread);
+    struct error overtaken;
+    switch (next_step(&probe, commit->answer.status, commit->is_in_doubt)) {
+    case STEP_SUCCEED:
+        snprintf(commit->change.out_etag, INVENTORY_ETAG_BYTES, "%s", probe.etag);
+        end_transaction(commit, STATUS_OK, err);
+        break;
+    case STEP_FAIL:
+        error_set(&overtaken, STATUS_PRECONDITION_FAILED, "another commit came first");
+        end_transaction(commit, STATUS_PRECONDITION_FAILED, &overtaken);
+        break;
+    case STEP_REJECT:
+        end_rejected(commit);
+        break;
+    case STEP_SEND_AGAIN:
+        wait_to_send_again(commit);
+        break;
+    case STEP_GIVE_UP:
+        end_unknown(commit, "its outcome is unknown: ", probe.failure.message);
+        break;
+    }
 }
 
 /*
- * Storage may be asked after the commit's deadline, because an attempt may have taken all the time
- * that there was. The truth is worth more to the caller than a quick "nobody knows".
+ * Probes even after the commit's deadline, because a single attempt may have taken all of the time.
+ * The true outcome is worth more to the caller than a quick "unknown".
  */
 static void probe_commit(struct product_transaction *commit) {
     int64_t read_by_ms = clock_now_ms(commit->client->platform->clock) + STORAGE_DEADLINE_MS;
     commit->stage = TRANSACTION_PROBING;
-    table_get_start(&commit->call, commit->client, commit->table, commit->after->id, PRODUCT_ROW,
-                    clock_max_ms(read_by_ms, commit->deadline_ms), &commit->row, on_probed, commit);
+    table_get_start(&commit->call, commit->client, commit->table, commit->change.after->id,
+                    PRODUCT_ROW, clock_max_ms(read_by_ms, commit->change.deadline_ms), &commit->row,
+                    on_probed, commit);
 }
 
-/*
- * Only success is believed at once. After any other answer a copy of the request may have succeeded
- * before it.
- */
 static void on_sent(void *context, enum status status, const struct error *err) {
     struct product_transaction *commit = context;
     if (status == STATUS_OK) {
-        end(commit, STATUS_OK, err);
+        end_transaction(commit, STATUS_OK, err);
         return;
     }
-    commit->failure = *err;
-    commit->failure.status = status;
-    commit->is_open = commit->is_open || is_open(status);
-    if (status == STATUS_TOO_LARGE && !commit->is_open) { /* it was not sent */
-        end(commit, status, err);
+    commit->answer = *err;
+    commit->answer.status = status;
+    commit->is_in_doubt = commit->is_in_doubt || leaves_doubt(status);
+    if (status == STATUS_TOO_LARGE && !commit->is_in_doubt) { /* it was not sent */
+        end_transaction(commit, status, err);
         return;
     }
     probe_commit(commit);
 }
 
-/* Sends the same each time, because neither the state nor `after` changes meanwhile. */
-static void send_operations(struct product_transaction *commit) {
+/* Sends the same bytes each time, because the change is borrowed and does not change. */
+static void send_transaction(struct product_transaction *commit) {
+    const struct product_change *change = &commit->change;
     struct operations operations;
-    collect(&operations, commit->state, commit->after);
+    collect_operations(&operations, change->state, change->after);
     commit->stage = TRANSACTION_SENDING;
     commit->attempts++;
     table_transaction_start(&commit->call, commit->client, commit->table, operations.items,
-                            operations.count, commit->deadline_ms, commit->out_etag, on_sent,
+                            operations.count, change->deadline_ms, change->out_etag, on_sent,
                             commit);
     free_entities(&operations);
 }
 
 void product_transaction_start(struct product_transaction *transaction,
                                struct storage_client *client, const char *table,
-                               const struct product_state *state, const struct product *after,
-                               int64_t deadline_ms, char out_etag[INVENTORY_ETAG_BYTES],
-                               table_done done, void *context) {
+                               const struct product_change *change, table_done done,
+                               void *context) {
     assert(transaction->stage == TRANSACTION_ENDED);
-    *transaction = (struct product_transaction){.client = client,
-                                                .table = table,
-                                                .state = state,
-                                                .after = after,
-                                                .deadline_ms = deadline_ms,
-                                                .done = done,
-                                                .context = context};
-    transaction->out_etag = out_etag;
-    send_operations(transaction);
+    *transaction = (struct product_transaction){
+        .client = client, .table = table, .change = *change, .done = done, .context = context};
+    send_transaction(transaction);
 }

@@ -10,8 +10,8 @@
 
 /* ---- ENDING ---- */
 
-/* A task of its own: `done` may free the round and its correlation, which is not current here. */
-static void end_round(void *context) {
+/* A task of its own: no correlation is current here, so `done` may free the round's. */
+static void reconcile_end_round(void *context) {
     struct reconciliation *round = context;
     const struct error failure = round->failure;
     round->state = RECONCILE_ENDED;
@@ -21,11 +21,10 @@ static void end_round(void *context) {
 
 static void enter_ending(struct reconciliation *round) {
     round->state = RECONCILE_ENDING;
-    round->end = (struct loop_task){.run = end_round, .context = round};
-    event_loop_post(round->service->platform->loop, &round->end);
+    round->end_task = (struct loop_task){.run = reconcile_end_round, .context = round};
+    event_loop_post(round->service->platform->loop, &round->end_task);
 }
 
-/* The first that counts. */
 static void note_failure(struct reconciliation *round, enum status status,
                          const struct error *err) {
     if (round->failure.status == STATUS_OK) {
@@ -34,13 +33,14 @@ static void note_failure(struct reconciliation *round, enum status status,
     }
 }
 
-static void fail_round(struct reconciliation *round, enum status status, const struct error *err) {
+static void reconcile_fail(struct reconciliation *round, enum status status,
+                           const struct error *err) {
     note_failure(round, status, err);
     enter_ending(round);
 }
 
-/* With the job's lease. */
-static void finish_round(struct reconciliation *round) {
+/* Releases the job's lease. */
+static void reconcile_finish(struct reconciliation *round) {
     struct inventory_service *service = round->service;
     store_preparation_note_status(&service->preparation, round->failure.status, &round->failure);
     log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", round->result.lease_id);
@@ -54,16 +54,16 @@ static void finish_round(struct reconciliation *round) {
 
 /* ---- VISITING ---- */
 
-static void begin_visit(struct reconcile_visit *visit);
+static void reconcile_begin_visit(struct reconcile_visit *visit);
 
-static void take_result(struct reconcile_visit *visit, enum status status,
-                        const struct error *err) {
+static void record_result(struct reconcile_visit *visit, enum status status,
+                          const struct error *err) {
     struct reconciliation *round = visit->round;
-    round->result.reservations_released += visit->released;
-    if (visit->released > 0 || visit->purged > 0) {
+    round->result.reservations_released += visit->reservations_released;
+    if (visit->reservations_released > 0 || visit->records_purged > 0) {
         log_event(LOG_INFORMATION,
                   "Reconciled product %s: %d expired reservations released, %d records purged",
-                  visit->product_id, visit->released, visit->purged);
+                  visit->product_id, visit->reservations_released, visit->records_purged);
     }
     if (status == STATUS_OK) {
         round->result.products_reconciled++;
@@ -78,66 +78,68 @@ static void take_result(struct reconcile_visit *visit, enum status status,
     }
 }
 
-static void end_visit(struct reconcile_visit *visit, enum status status, const struct error *err) {
+static void reconcile_end_visit(struct reconcile_visit *visit, enum status status,
+                                const struct error *err) {
     struct reconciliation *round = visit->round;
-    take_result(visit, status, err);
+    record_result(visit, status, err);
     round->visits_under_way--;
-    begin_visit(visit);
+    reconcile_begin_visit(visit);
     if (round->visits_under_way == 0) {
-        finish_round(round);
+        reconcile_finish(round);
     }
 }
 
-static void on_finished(void *context, enum status status, const struct error *err) {
+static void reconcile_on_cleaned_up(void *context, enum status status, const struct error *err) {
     struct reconcile_visit *visit = context;
     const struct correlation *before = correlation_use(visit->round->correlation);
-    end_visit(visit, status, err);
+    reconcile_end_visit(visit, status, err);
     correlation_use(before);
 }
 
-/* A product may have been taken out of the store: what made it be found goes all the same. */
-static void on_expired(struct inventory_request *request) {
+/* The index rows of a product that is no longer in the store are deleted as well. */
+static void reconcile_on_expired(struct inventory_request *request) {
     struct reconcile_visit *visit = request->context;
     struct reconciliation *round = visit->round;
     struct inventory_store *store = round->service->store;
     int64_t until_ms = request->status == STATUS_OK ? request->expired_until_ms : round->now_ms;
     const struct correlation *before = correlation_use(round->correlation);
-    visit->released = (int)request->committed_units; /* also when it has failed half-way */
+    visit->reservations_released = (int)request->committed_units; /* also after a failure */
     if (request->status == STATUS_OK || request->status == STATUS_NOT_FOUND) {
         store->ops->clean_up_expired(store, visit->product_id,
-                                     clock_min_ms(until_ms, round->now_ms), &visit->purged,
-                                     on_finished, visit);
+                                     clock_min_ms(until_ms, round->now_ms), &visit->records_purged,
+                                     reconcile_on_cleaned_up, visit);
     } else {
-        end_visit(visit, request->status, &request->failure);
+        reconcile_end_visit(visit, request->status, &request->failure);
     }
     correlation_use(before);
 }
 
-/* Whether the job is still ours to do. */
-static bool has_job(struct reconciliation *round) {
+/* Returns true if the job's lease is still held. If not, the round is cut short. */
+static bool holds_job_lease(struct reconciliation *round) {
     if (lease_manager_is_held(round->service->leases, round->job_lease)) {
         return true;
     }
     struct error err;
     round->is_cut_short = true;
     error_set(&err, STATUS_LEASE_LOST, "the job's lease was lost before product %s",
-              round->products.ids[round->next]);
+              round->products.ids[round->next_product]);
     note_failure(round, STATUS_LEASE_LOST, &err);
     return false;
 }
 
-/* Visits the next product, if there is one to be visited. */
-static void begin_visit(struct reconcile_visit *visit) {
+/* Visits the next product, if there is one. */
+static void reconcile_begin_visit(struct reconcile_visit *visit) {
     struct reconciliation *round = visit->round;
-    if (round->is_cut_short || round->next == round->products.count || !has_job(round)) {
+    if (round->is_cut_short || round->next_product == round->products.count ||
+        !holds_job_lease(round)) {
         return;
     }
-    visit->product_id = round->products.ids[round->next++];
-    visit->released = visit->purged = 0;
+    visit->product_id = round->products.ids[round->next_product++];
+    visit->reservations_released = visit->records_purged = 0;
     visit->request = (struct inventory_request){.operation = &operation_expire,
                                                 .correlation = round->correlation,
                                                 .product_id = visit->product_id,
-                                                .done = on_expired,
+                                                .done = reconcile_on_expired,
                                                 .context = visit};
     round->visits_under_way++;
     inventory_service_submit(round->service, &visit->request);
@@ -147,23 +149,23 @@ static void enter_visiting(struct reconciliation *round) {
     round->state = RECONCILE_VISITING;
     for (int i = 0; i < RECONCILE_VISITS; i++) {
         round->visits[i].round = round;
-        begin_visit(&round->visits[i]);
+        reconcile_begin_visit(&round->visits[i]);
     }
     if (round->visits_under_way == 0) {
-        finish_round(round);
+        reconcile_finish(round);
     }
 }
 
 /* ---- FINDING ---- */
 
-static void on_found(void *context, enum status status, const struct error *err) {
+static void reconcile_on_found(void *context, enum status status, const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
         enter_visiting(round);
     } else {
         note_failure(round, status, err);
-        finish_round(round);
+        reconcile_finish(round);
     }
     correlation_use(before);
 }
@@ -172,12 +174,12 @@ static void enter_finding(struct reconciliation *round) {
     struct inventory_store *store = round->service->store;
     round->state = RECONCILE_FINDING;
     round->now_ms = store->ops->certain_ms(store);
-    store->ops->find_expired(store, round->now_ms, &round->products, on_found, round);
+    store->ops->find_expired(store, round->now_ms, &round->products, reconcile_on_found, round);
 }
 
 /* ---- ACQUIRING ---- */
 
-static void take_job(struct reconciliation *round, struct lease *lease) {
+static void begin_job(struct reconciliation *round, struct lease *lease) {
     log_event(LOG_INFORMATION, "✓ Acquired lease %s for reconciliation", lease_id(lease));
     round->job_lease = lease;
     round->result.processed = true;
@@ -185,41 +187,42 @@ static void take_job(struct reconciliation *round, struct lease *lease) {
     enter_finding(round);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease,
-                        const struct error *err) {
+static void reconcile_on_acquired(void *context, enum status status, struct lease *lease,
+                                  const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
-        take_job(round, lease);
+        begin_job(round, lease);
     } else if (status == STATUS_LEASE_CONFLICT) {
         log_event(LOG_INFORMATION,
                   "Could not acquire lease for reconciliation. Another instance is at it.");
         enter_ending(round);
     } else {
-        fail_round(round, status, err);
+        reconcile_fail(round, status, err);
     }
     correlation_use(before);
 }
 
 static void enter_acquiring(struct reconciliation *round) {
-    const struct lease_request request = {.name = RECONCILIATION_LEASE_NAME,
-                                          .duration_s = RECONCILIATION_LEASE_S,
-                                          .try_once =
-                                              true, /* another instance at it does the same work */
-                                          .listener = lease_log_listener()};
+    /* One try, because an instance that has the lease does the same work. */
+    const struct leasehold_request request = {.name = RECONCILIATION_LEASE_NAME,
+                                              .duration_s = RECONCILIATION_LEASE_S,
+                                              .try_once = true,
+                                              .listener = lease_log_listener()};
     round->state = RECONCILE_ACQUIRING;
-    lease_acquire_start(&round->acquire, round->service->leases, &request, on_acquired, round);
+    lease_acquire_start(&round->acquire, round->service->leases, &request, reconcile_on_acquired,
+                        round);
 }
 
 /* ---- PREPARING ---- */
 
-static void on_prepared(void *context, enum status status, const struct error *err) {
+static void reconcile_on_prepared(void *context, enum status status, const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
         enter_acquiring(round);
     } else {
-        fail_round(round, status, err);
+        reconcile_fail(round, status, err);
     }
     correlation_use(before);
 }
@@ -233,6 +236,6 @@ void reconcile_start(struct reconciliation *round, struct inventory_service *ser
                                      .done = done,
                                      .context = context,
                                      .start_ms = clock_now_ms(service->platform->clock)};
-    round->waiter = (struct preparation_waiter){.done = on_prepared, .context = round};
+    round->waiter = (struct preparation_waiter){.done = reconcile_on_prepared, .context = round};
     store_preparation_await(&service->preparation, &round->waiter);
 }

@@ -1,29 +1,30 @@
 /*
- * reconcile.h - housekeeping: takes away the rows of reservations that have expired. Availability
- * does not wait for it.
+ * reconcile.h - housekeeping: removes the rows of expired reservations. Nothing waits for it: their
+ * units are available from the moment they expire (inventory.h).
  *
- * One instance at a time does it, under a lease of its own (RECONCILIATION_LEASE_NAME). What it
- * does is called a round:
+ * One instance at a time does it, under the job's lease (RECONCILIATION_LEASE_NAME). A round goes
+ * through these states:
  *
- *     state       left by
- *     ENDED       start: PREPARING
- *     PREPARING   the store is ready: ACQUIRING
- *     ACQUIRING   the job's lease is in hand: FINDING. Another instance has it: ENDING
- *     FINDING     the products in which something is due are listed: VISITING
- *     VISITING    there is no product left, none is under way, and the lease was released: ENDING
- *     ENDING      the loop's next round: ENDED
+ *     state       it waits for                              next state
+ *     ENDED       reconcile_start                           PREPARING
+ *     PREPARING   the store to be ready                     ACQUIRING
+ *     ACQUIRING   the job's lease                           FINDING; if another instance has it:
+ *                                                           ENDING
+ *     FINDING     the list of products with expired rows    VISITING
+ *     VISITING    all visits; then it releases the lease    ENDING
+ *     ENDING      the loop's next round                     ENDED
  *
- * From PREPARING, ACQUIRING and FINDING a failure leads to ENDING, too, and the lease is released.
+ * A failure leads to ENDING, and the lease is released.
  *
- * Visits   At most RECONCILE_VISITS products are under way at a time, each with its own lease.
- *          Before each the job's lease must still be held.
- *          A busy product, or one whose lease is lost, is left for the next round.
- *          Any other failure fails the round, but not the other products. Only where these would
- *          fare no better no further one is begun: STATUS_UNAVAILABLE, STATUS_CANCELLED,
- *          STATUS_CONTAINER_NOT_FOUND, or the job's lease was lost.
- * Stopping A round cannot be abandoned. It ends soon when the service, the lease manager and the
- *          storage client are cancelled.
- * Threads  The loop's.
+ * Visits    A visit removes the expired rows of one product, under the product's own lease. At most
+ *           RECONCILE_VISITS are under way at a time. None begins without the job's lease.
+ *           A product that is busy, or whose lease is lost, is left for the next round. Any other
+ *           failure fails the round, but the other products are still visited. Only these end the
+ *           round early, because no other product would fare better: STATUS_UNAVAILABLE,
+ *           STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, and the loss of the job's lease.
+ * Stopping  A round cannot be abandoned. It ends soon after the service, the lease manager and the
+ *           storage client are cancelled.
+ * Threads   The loop's.
  */
 #ifndef INVENTORY_RECONCILE_H
 #define INVENTORY_RECONCILE_H
@@ -38,7 +39,7 @@
 enum { RECONCILE_VISITS = 8 };
 
 struct reconcile_result {
-    bool processed; /* false: another instance holds the job's lease */
+    bool processed; /* false: another instance has the job's lease */
     int products_reconciled;
     int reservations_released;
     int64_t duration_ms;
@@ -46,10 +47,9 @@ struct reconcile_result {
 };
 
 /*
- * `result` is NULL unless STATUS_OK. Both are borrowed.
- * STATUS_LEASE_LOST   the job's own lease was lost before the last product; what was done until
- *                     then is done
- * and inventory_service.h's, of the first product that failed so.
+ * `result` and `err` are borrowed. `result` is NULL unless STATUS_OK.
+ * STATUS_LEASE_LOST   the job's lease was lost before the last visit; the earlier visits are done
+ * and the statuses of inventory_service.h: the first one that failed the round.
  */
 typedef void (*reconcile_done)(void *context, enum status status,
                                const struct reconcile_result *result, const struct error *err);
@@ -63,42 +63,42 @@ enum reconcile_state {
     RECONCILE_ENDING,
 };
 
-/* One product on its way: its expired reservations are removed, then what made it be found. */
+/* One product: its expired reservations are removed, then the index rows by which it was found. */
 struct reconcile_visit {
     struct reconciliation *round;
     const char *product_id;
     struct inventory_request request;
-    int released;
-    int purged;
+    int reservations_released;
+    int records_purged;
 };
 
-/* A round under way. Zeroed at first; its owner must keep it until `done`. */
+/* A round. Zeroed at first. Its owner keeps it until `done` is called. */
 struct reconciliation {
     enum reconcile_state state;
     struct inventory_service *service;
-    const struct correlation *correlation; /* of whoever started it; NULL: none */
+    const struct correlation *correlation; /* current at the start; NULL: none */
     reconcile_done done;
     void *context;
     int64_t start_ms;
     struct reconcile_result result;
-    struct error failure; /* the first that counts; STATUS_OK: none */
+    struct error failure; /* the first that fails the round; STATUS_OK: none */
     struct preparation_waiter waiter;
     struct lease_acquire acquire;
-    struct lease *job_lease; /* NULL: not in hand */
-    struct loop_task end;
+    struct lease *job_lease; /* NULL: it has none */
+    struct loop_task end_task;
 
-    /* FINDING, VISITING */
-    int64_t now_ms;
+    /* ---- FINDING, VISITING ---- */
+    int64_t now_ms; /* storage's time of the search */
     struct product_ids products;
-    size_t next; /* of them, that is to be visited */
+    size_t next_product; /* the index of the next to be visited */
     struct reconcile_visit visits[RECONCILE_VISITS];
     int visits_under_way;
-    bool is_cut_short; /* no other product would fare better */
+    bool is_cut_short; /* no further visit begins */
 };
 
 /*
- * Starts a round. `done` is called once, never inside this call, as the round's last act; its owner
- * may free it or start it again there. The current correlation must stay valid until then.
+ * Starts a round. `done` is called once, never inside this call. It is the round's last act: `done`
+ * may free the round, or start it again. The current correlation must stay valid until then.
  */
 void reconcile_start(struct reconciliation *round, struct inventory_service *service,
                      reconcile_done done, void *context);

@@ -6,17 +6,21 @@
 #include <string.h>
 
 /*
- * Each reservation is a block of memory of its own, so that a pointer to it stays good while others come and go. Two
- * things find it:
- *   slots     pointers by expiry, with room on both sides: `rows` begins and ends anywhere in them. Reservations come at
- *             the end and go in front, as a rule. In between, the nearer side makes way
- *   buckets   the customer index: lists by expiry, each with all customers of one hash. A list's head is in its bucket;
- *             the head's `earlier` is the last one, the last one's `later` is NULL
+ * Each reservation is a block of memory of its own, so a pointer to it stays valid while others
+ * come and go. Two structures find it:
+ *
+ *   slots     An array of pointers, by expiry and id. `rows` is the part in use, with room on both
+ *             sides, because reservations come at the end and go at the start as a rule. To add or
+ *             remove one in between moves the pointers on the shorter side.
+ *   buckets   The customer index, a hash table. A bucket has the head of a list of reservations, by
+ *             expiry and id, of all customers with that hash. The head's `earlier` is the last one
+ *             of the list. The last one's `later` is NULL.
  */
 enum {
     FEW_SLOTS = 8,
     SLOTS_PER_BUCKET = 4,
-    /* Blocks of the heap are a multiple of this, with so much for the heap itself. */
+
+    /* For the static_assert. Blocks of the heap are a multiple of the step, with the overhead. */
     HEAP_STEP_BYTES = 16,
     HEAP_OVERHEAD_BYTES = 8,
     /* Slots grow by a half, and buckets with them. */
@@ -35,8 +39,8 @@ void reservation_list_init(struct reservation_list *list) {
     *list = (struct reservation_list){.expired_at_ms = INT64_MIN};
 }
 
-/* Leaves the reservations themselves alone. */
-static void forget_all(struct reservation_list *list) {
+/* Empties the list without freeing its reservations. */
+static void free_slots(struct reservation_list *list) {
     free(list->slots);
     free(list->buckets);
     reservation_list_init(list);
@@ -46,12 +50,12 @@ void reservation_list_cleanup(struct reservation_list *list) {
     for (size_t i = 0; i < list->count; i++) {
         free(list->rows[i]);
     }
-    forget_all(list);
+    free_slots(list);
 }
 
 /* ---- the customer index ---- */
 
-/* FNV-1a, spread over the buckets. */
+/* The hash is FNV-1a, scaled to the number of buckets. */
 static struct reservation **bucket_of(const struct reservation_list *list,
                                       const char *customer_id) {
     uint32_t hash = 2166136261U;
@@ -66,8 +70,9 @@ static bool stands_before(const struct reservation *left, const struct reservati
                                                  : strcmp(left->id, right->id) < 0;
 }
 
-static void index_insert(struct reservation **head, struct reservation *before,
-                         struct reservation *row) {
+/* Links `row` into a list behind `before`, or at its head (NULL). */
+static void index_link(struct reservation **head, struct reservation *before,
+                       struct reservation *row) {
     struct reservation *last = (*head)->earlier;
     row->later = before == NULL ? *head : before->later;
     row->earlier = before == NULL ? last : before;
@@ -85,9 +90,11 @@ static void index_insert(struct reservation **head, struct reservation *before,
 }
 
 /*
- * Enters the row in slot `at`; those before it are in. Looks for the one before it in two ways at once: from the bucket's
- * end, where its place is as a rule, and down the slots. So neither a customer with many rows nor one with few among many
- * others makes it long.
+ * Adds the reservation in slot `at` to the customer index, which has all those in earlier slots.
+ *
+ * Its predecessor in the bucket is looked for in two ways at once: from the bucket's end, and down
+ * the slots from `at`. The first way is short if the bucket has few reservations, or if this one
+ * expires last, as is usual. The second way is short if the bucket has many.
  */
 static void index_add(struct reservation_list *list, size_t at) {
     struct reservation *row = list->rows[at], **head = bucket_of(list, row->customer_id);
@@ -104,7 +111,7 @@ static void index_add(struct reservation_list *list, size_t at) {
             before = list->rows[at];
         }
     }
-    index_insert(head, before, row);
+    index_link(head, before, row);
 }
 
 static void index_remove(struct reservation_list *list, struct reservation *row) {
@@ -140,7 +147,7 @@ struct reservation *reservation_list_next_of(const struct reservation *row) {
 
 /* ---- room ---- */
 
-/* Gives the list new slots and buckets. STATUS_NO_MEMORY: it is as it was. */
+/* Gives the list other slots and buckets. STATUS_NO_MEMORY: nothing has changed. */
 static enum status resize(struct reservation_list *list, size_t slot_capacity) {
     size_t bucket_count = (slot_capacity + SLOTS_PER_BUCKET - 1) / SLOTS_PER_BUCKET;
     struct reservation **slots = malloc(slot_capacity * sizeof *slots);
@@ -165,7 +172,7 @@ static enum status resize(struct reservation_list *list, size_t slot_capacity) {
     return STATUS_OK;
 }
 
-/* Makes room for `more` behind the last one: by a move to the front, if that pays, or in new slots. */
+/* Makes room for `more` behind the last: moves all to the front if that pays, or gets new slots. */
 static enum status make_room(struct reservation_list *list, size_t more) {
     size_t in_front = (size_t)(list->rows - list->slots), needed = list->count + more;
     if (in_front + needed <= list->slot_capacity) {
@@ -181,7 +188,7 @@ static enum status make_room(struct reservation_list *list, size_t more) {
     return resize(list, grown < needed ? needed : grown);
 }
 
-/* Opens a slot at `at`. There is room behind the last one. */
+/* Opens a slot at `at`. The caller has made room behind the last one. */
 static void open_slot(struct reservation_list *list, size_t at) {
     size_t behind = list->count - at;
     if (at < behind && list->rows > list->slots) {
@@ -206,7 +213,10 @@ static void close_slot(struct reservation_list *list, size_t at) {
 
 /* ---- order ---- */
 
-/* How many of the first `end` stand before `row`: looked for from the end in ever longer steps, then in between. */
+/*
+ * Returns how many of the first `end` reservations stand before `row`. Looks from the end in steps
+ * that double, because that is where new ones go, and then bisects the last step.
+ */
 static size_t place_of(const struct reservation_list *list, const struct reservation *row,
                        size_t end) {
     size_t step = 1;
@@ -239,14 +249,14 @@ struct reservation *reservation_list_first(const struct reservation_list *list) 
     return list->emptied_in_front < list->count ? list->rows[list->emptied_in_front] : NULL;
 }
 
-static void pass_emptied(struct reservation_list *list) {
+static void skip_emptied(struct reservation_list *list) {
     while (list->emptied_in_front < list->count &&
            list->rows[list->emptied_in_front]->quantity == 0) {
         list->emptied_in_front++;
     }
 }
 
-/* ---- what has expired ---- */
+/* ---- expired ---- */
 
 size_t reservation_list_expired_count(const struct reservation_list *list, int64_t now_ms) {
     size_t low = list->emptied_in_front, high = list->count;
@@ -261,7 +271,7 @@ size_t reservation_list_expired_count(const struct reservation_list *list, int64
     return low - list->emptied_in_front;
 }
 
-/* The time may also go back: storage's clock is corrected now and then. */
+/* `now_ms` may also be earlier than the last time: storage's clock is corrected now and then. */
 int64_t reservation_list_expired_units(struct reservation_list *list, int64_t now_ms) {
     while (list->expired_count < list->count &&
            list->rows[list->expired_count]->expires_ms <= now_ms) {
@@ -281,10 +291,10 @@ static void add_units(struct reservation_list *list, const struct reservation *r
     }
 }
 
-/* ---- in and out ---- */
+/* ---- add and remove ---- */
 
-/* Counts a row that has just been put into its slot. */
-static void count_in(struct reservation_list *list, size_t at) {
+/* Enters a reservation that is in its slot into the index and the sums. */
+static void enter_row(struct reservation_list *list, size_t at) {
     const struct reservation *row = list->rows[at];
     index_add(list, at);
     add_units(list, row, row->quantity);
@@ -317,14 +327,14 @@ struct reservation *reservation_list_add(struct reservation_list *list,
     if (list->emptied_in_front > at) {
         list->emptied_in_front = at;
     }
-    count_in(list, at);
+    enter_row(list, at);
     return row;
 }
 
 /*
- * Puts the rows of `other` in their places, both lists from their ends. A row moves at once to where it stays if no row
- * is in both. For each that is, the rows behind it end one slot too far back: all of them are moved up at the end.
- * Returns the first slot in which another row may stand than before.
+ * Merges the slots of two sorted lists, from their ends, into the room behind the first. A row that
+ * is in both lists is freed, and leaves one slot too many. So all rows that were moved close up at
+ * the end. Returns the first slot that may have another row than before.
  */
 static size_t merge_slots(struct reservation_list *list, struct reservation_list *other) {
     size_t from = list->count, end = from + other->count, to = end;
@@ -360,12 +370,12 @@ enum status reservation_list_merge(struct reservation_list *list, struct reserva
             while (list->rows[at] != other->rows[i]) {
                 at++;
             }
-            count_in(list, at);
+            enter_row(list, at);
         }
     }
     list->emptied_in_front = 0;
-    pass_emptied(list);
-    forget_all(other);
+    skip_emptied(list);
+    free_slots(other);
     return STATUS_OK;
 }
 
@@ -373,7 +383,7 @@ void reservation_list_take(struct reservation_list *list, struct reservation *ro
     assert(units > 0 && units <= row->quantity);
     row->quantity -= units;
     add_units(list, row, -(int64_t)units);
-    pass_emptied(list);
+    skip_emptied(list);
 }
 
 static void remove_at(struct reservation_list *list, size_t at) {
@@ -384,7 +394,7 @@ static void remove_at(struct reservation_list *list, size_t at) {
     list->emptied_in_front -= at < list->emptied_in_front;
     close_slot(list, at);
     free(row);
-    pass_emptied(list);
+    skip_emptied(list);
 }
 
 void reservation_list_remove(struct reservation_list *list, struct reservation *row) {
@@ -399,6 +409,6 @@ void reservation_list_trim(struct reservation_list *list, int64_t until_ms) {
     }
     size_t enough = list->count + list->count / 2 + FEW_SLOTS;
     if (list->slot_capacity / 4 > enough) {
-        (void)!resize(list, enough); /* without the memory for fewer it keeps those that it has */
+        (void)!resize(list, enough); /* if there is no memory, the list keeps its slots */
     }
 }

@@ -4,46 +4,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void end_refused(void *context) {
+static void report_failed_starts(void *context) {
     struct inventory_store *store = context;
-    struct store_refusals *refused = &store->refused;
+    struct store_failed_starts *failed = &store->failed_starts;
     struct error err;
     error_set(&err, STATUS_NO_MEMORY, "no memory for an operation on the store");
-    size_t count = refused->count;
+    size_t count = failed->count;
     for (size_t i = 0; i < count; i++) {
-        refused->items[i].done(refused->items[i].context, STATUS_NO_MEMORY, &err);
+        failed->items[i].done(failed->items[i].context, STATUS_NO_MEMORY, &err);
     }
-    refused->count -= count; /* others may have been refused meanwhile */
-    memmove(refused->items, refused->items + count, refused->count * sizeof refused->items[0]);
-    if (refused->count > 0) {
-        event_loop_post(store->platform->loop, &refused->task);
-    }
-}
-
-/* Remembers in the store itself who is to be told. */
-static void queue_refusal(struct inventory_store *store, inventory_store_done done, void *context) {
-    struct store_refusals *refused = &store->refused;
-    assert(refused->count < STORE_REFUSALS);
-    refused->items[refused->count].done = done;
-    refused->items[refused->count].context = context;
-    if (refused->count++ == 0) {
-        refused->task = (struct loop_task){.run = end_refused, .context = store};
-        event_loop_post(store->platform->loop, &refused->task);
+    /* A `done` may have tried to start another operation, and failed again. */
+    failed->count -= count;
+    memmove(failed->items, failed->items + count, failed->count * sizeof failed->items[0]);
+    if (failed->count > 0) {
+        event_loop_post(store->platform->loop, &failed->task);
     }
 }
 
-void store_operation_prepare(struct inventory_store *store, const struct inventory_store_ops *ops,
-                             const struct platform *platform) {
+static void add_failed_start(struct inventory_store *store, inventory_store_done done,
+                             void *context) {
+    struct store_failed_starts *failed = &store->failed_starts;
+    assert(failed->count < STORE_MAX_FAILED_STARTS);
+    failed->items[failed->count].done = done;
+    failed->items[failed->count].context = context;
+    if (failed->count++ == 0) {
+        failed->task = (struct loop_task){.run = report_failed_starts, .context = store};
+        event_loop_post(store->platform->loop, &failed->task);
+    }
+}
+
+void store_operation_init_store(struct inventory_store *store,
+                                const struct inventory_store_ops *ops,
+                                const struct platform *platform) {
     store->ops = ops;
     store->platform = platform;
-    store->refused.count = 0;
+    store->failed_starts.count = 0;
 }
 
 void *store_operation_new(struct inventory_store *store, size_t bytes, inventory_store_done done,
                           void *context) {
     struct store_operation *operation = calloc(1, bytes);
     if (operation == NULL) {
-        queue_refusal(store, done, context);
+        add_failed_start(store, done, context);
         return NULL;
     }
     operation->done = done;
@@ -66,7 +68,7 @@ void store_operation_post(struct store_operation *operation, struct event_loop *
     event_loop_post(loop, &operation->task);
 }
 
-static void end_failed(struct store_operation *operation) {
+static void end_with_failure(struct store_operation *operation) {
     struct error failure = operation->failure;
     store_operation_end(operation, failure.status, &failure);
 }
@@ -74,7 +76,7 @@ static void end_failed(struct store_operation *operation) {
 void store_operation_fail(struct store_operation *operation, struct event_loop *loop,
                           const struct error *failure) {
     operation->failure = *failure;
-    store_operation_post(operation, loop, end_failed);
+    store_operation_post(operation, loop, end_with_failure);
 }
 
 void store_operation_end(struct store_operation *operation, enum status status,

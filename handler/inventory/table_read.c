@@ -10,39 +10,35 @@
 enum {
     FILTER_MAX_BYTES = 8192,
     SNAPSHOT_TRIES = 3,
-    SNAPSHOT_MS = 10000, /* another try is not begun later */
-    SPARE_ROWS = 50,     /* of a page, for the product and for what has expired */
+    SNAPSHOT_MS = 10000, /* after this time no further try begins */
+    SPARE_ROWS = 50,     /* in a page, for the product and its expired reservations */
 };
 #define LAST_UUID_TIME_MS ((INT64_C(1) << 48) - 1)
 
-/* ---- what to ask for ---- */
+/* ---- the query's filter ---- */
 
-/* The key range of a product's own rows; those that have expired are its beginning. */
-static void append_range(struct strbuf *filter, const char *end) {
-    strbuf_append_string(filter, "RowKey ge '" PRODUCT_ROW "' and RowKey lt ");
-    table_append_literal(filter, end);
-}
-
+/*
+ * Writes the first key that a reservation can have which expires after `until_ms`. Ids begin with
+ * the time of expiry, so all keys before it are those of expired reservations.
+ */
 static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     char prefix[UUID_TIME_PREFIX_BYTES];
     uuid_time_prefix(until_ms < LAST_UUID_TIME_MS ? until_ms + 1 : LAST_UUID_TIME_MS, prefix);
     strbuf_appendf(key, RESERVATION_ROW_PREFIX "%s", prefix);
 }
 
-/*
- * Chooses among the rows of the range: those that have expired, the customer's, and the one
- * reservation.
- */
-static void append_choice(struct strbuf *filter, const char *unexpired,
+/* Selects rows of the range: the product's, the expired ones, the customer's, and the one named. */
+static void append_choice(struct strbuf *filter, const char *first_unexpired_key,
                           const struct inventory_query *query) {
-    strbuf_append_string(filter, query->later_only ? " and (RowKey eq '" PRODUCT_ROW "'"
-                                                   : " and (RowKey lt ");
-    if (!query->later_only) {
-        table_append_literal(filter, unexpired);
+    if (query->later_only) {
+        strbuf_append_string(filter, " and (RowKey eq '" PRODUCT_ROW "'");
+    } else {
+        strbuf_append_string(filter, " and (RowKey lt ");
+        table_append_literal(filter, first_unexpired_key);
     }
     if (query->customer_id != NULL) {
         strbuf_append_string(filter, " or (RowKey ge ");
-        table_append_literal(filter, unexpired);
+        table_append_literal(filter, first_unexpired_key);
         strbuf_append_string(filter, " and customerId eq ");
         table_append_literal(filter, query->customer_id);
         strbuf_append_char(filter, ')');
@@ -54,19 +50,29 @@ static void append_choice(struct strbuf *filter, const char *unexpired,
     strbuf_append_char(filter, ')');
 }
 
+/*
+ * The filter selects a range of keys, and where needed a choice of its rows:
+ *
+ *     query                              range up to                     choice
+ *     all                                the end of the reservations     none
+ *     nothing but until_ms               the first unexpired key         none
+ *     a customer, a reservation, or      the end of the reservations     append_choice
+ *     later_only
+ */
 static void append_read_filter(struct strbuf *filter, const char *product_id,
                                const struct inventory_query *query) {
     struct strbuf unexpired;
     strbuf_init(&unexpired, PRODUCT_ENTITY_KEY_BYTES);
     append_first_unexpired_key(&unexpired, query->until_ms);
-    bool has_choice =
-        query->customer_id != NULL || query->reservation_id != NULL || query->later_only;
+    bool has_choice = !query->all && (query->customer_id != NULL || query->reservation_id != NULL ||
+                                      query->later_only);
 
     strbuf_append_string(filter, "PartitionKey eq ");
     table_append_literal(filter, product_id);
-    strbuf_append_string(filter, " and ");
-    append_range(filter, query->all || has_choice ? AFTER_RESERVATION_ROWS : unexpired.data);
-    if (!query->all && has_choice) {
+    strbuf_append_string(filter, " and RowKey ge '" PRODUCT_ROW "' and RowKey lt ");
+    table_append_literal(filter,
+                         query->all || has_choice ? AFTER_RESERVATION_ROWS : unexpired.data);
+    if (has_choice) {
         append_choice(filter, unexpired.data, query);
     }
     if (strbuf_status(&unexpired) != STATUS_OK) {
@@ -85,12 +91,13 @@ struct table_read {
     struct product_state *out;
     struct strbuf filter;
     struct table_call call;
-    int64_t give_up_ms;
+    int64_t last_try_ms; /* no further try begins later */
     int tries;
-    int pages;         /* of this try */
-    int customer_rows; /* in them, that expire later than until_ms */
-    bool is_enough;    /* no more of those are needed */
-    cJSON *row;        /* the product's, read after the pages */
+    /* Of this try. */
+    int pages;
+    int customer_rows;  /* that expire after until_ms */
+    bool has_enough;    /* customer_rows has reached the query's limit */
+    cJSON *product_row; /* read after the pages */
 };
 
 static struct storage_client *client_of(const struct table_read *read) {
@@ -101,20 +108,20 @@ static int64_t storage_deadline_ms(const struct table_read *read) {
     return clock_now_ms(client_of(read)->platform->clock) + STORAGE_DEADLINE_MS;
 }
 
-static enum status take_reservation(struct table_read *read, const cJSON *entity,
-                                    const char *row_key, struct error *err) {
+static enum status add_reservation(struct table_read *read, const cJSON *entity,
+                                   const char *row_key, struct error *err) {
     struct reservation row = {0};
     const char *customer_id = NULL;
     if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
         return product_entity_unreadable(entity, err);
     }
     read->customer_rows += row.expires_ms > read->query.until_ms;
-    read->is_enough = read->query.limit > 0 && read->customer_rows >= read->query.limit;
+    read->has_enough = read->query.limit > 0 && read->customer_rows >= read->query.limit;
     enum status status = product_state_add(read->out, &row, customer_id);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");
 }
 
-static enum status take_row(void *context, const cJSON *entity, struct error *err) {
+static enum status on_row(void *context, const cJSON *entity, struct error *err) {
     struct table_read *read = context;
     const char *row_key = json_string(entity, "RowKey");
     if (row_key == NULL) {
@@ -126,9 +133,9 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
                    : product_entity_unreadable(entity, err);
     }
     if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0) {
-        return STATUS_OK; /* a newer release's, of a kind that is not known here */
+        return STATUS_OK; /* a newer release's, of a kind that is unknown here */
     }
-    return take_reservation(read, entity, row_key, err);
+    return add_reservation(read, entity, row_key, err);
 }
 
 static enum status check_product_row(const struct product_state *state, struct error *err) {
@@ -144,15 +151,13 @@ static enum status check_product_row(const struct product_state *state, struct e
                      "row, or delete all rows of its partition");
 }
 
-static int64_t complete_until_ms(const struct inventory_query *query) {
-    return query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
-}
-
 static void end_read(struct table_read *read, enum status status, const struct error *err) {
     struct error failure = *err;
     strbuf_cleanup(&read->filter);
     if (status == STATUS_OK) {
-        read->out->complete_until_ms = complete_until_ms(&read->query);
+        const struct inventory_query *asked = &read->query;
+        read->out->complete_until_ms =
+            asked->all ? INT64_MAX : (asked->later_only ? 0 : asked->until_ms);
     } else {
         product_state_cleanup(read->out);
         error_wrap(&failure, "reading product %s", read->product_id);
@@ -160,9 +165,9 @@ static void end_read(struct table_read *read, enum status status, const struct e
     store_operation_end(&read->base, status, &failure);
 }
 
-static void get_row(struct table_read *read, table_done done) {
+static void get_product_row(struct table_read *read, table_done done) {
     table_get_start(&read->call, client_of(read), read->store->table, read->product_id, PRODUCT_ROW,
-                    storage_deadline_ms(read), &read->row, done, read);
+                    storage_deadline_ms(read), &read->product_row, done, read);
 }
 
 /* ---- CONFIRMING_TIME ---- */
@@ -172,16 +177,19 @@ static void on_time_confirmed(void *context, enum status status, const struct er
     const struct error none = {.status = STATUS_OK};
     (void)err;
     if (status == STATUS_OK) {
-        cJSON_Delete(read->row);
+        cJSON_Delete(read->product_row);
     }
     end_read(read, STATUS_OK, &none);
 }
 
-/* What a product's rows mean depends on the time. One more answer settles a doubt about it. */
+/*
+ * The meaning of a product's rows depends on the time. If storage's time is in doubt, one more
+ * answer removes the doubt.
+ */
 static void confirm_time(struct table_read *read) {
     const struct error none = {.status = STATUS_OK};
     if (storage_clock_is_in_doubt(&client_of(read)->clocks[STORAGE_TABLE])) {
-        get_row(read, on_time_confirmed);
+        get_product_row(read, on_time_confirmed);
         return;
     }
     end_read(read, STATUS_OK, &none);
@@ -191,12 +199,12 @@ static void confirm_time(struct table_read *read) {
 
 static void read_pages(struct table_read *read);
 
-/* `etag` is what the product's row had after the last page. */
+/* Compares the ETag that the product's row had after the last page. */
 static void check_etag(struct table_read *read, const char *etag) {
     if (strcmp(etag, read->out->etag) == 0) {
         confirm_time(read);
     } else if (read->tries < SNAPSHOT_TRIES &&
-               clock_now_ms(client_of(read)->platform->clock) < read->give_up_ms) {
+               clock_now_ms(client_of(read)->platform->clock) < read->last_try_ms) {
         read_pages(read);
     } else {
         struct error err;
@@ -212,10 +220,10 @@ static void on_checked(void *context, enum status status, const struct error *er
     struct product product;
     char etag[INVENTORY_ETAG_BYTES];
     if (status == STATUS_OK) {
-        if (!product_entity_read_product(read->row, &product, etag)) {
-            status = product_entity_unreadable(read->row, &failure);
+        if (!product_entity_read_product(read->product_row, &product, etag)) {
+            status = product_entity_unreadable(read->product_row, &failure);
         }
-        cJSON_Delete(read->row);
+        cJSON_Delete(read->product_row);
     }
     if (status == STATUS_OK) {
         check_etag(read, etag);
@@ -235,7 +243,7 @@ static void on_pages(void *context, enum status status, const struct error *err)
     if (status != STATUS_OK) {
         end_read(read, status, &failure);
     } else if (read->pages > 1) {
-        get_row(read, on_checked);
+        get_product_row(read, on_checked);
     } else {
         confirm_time(read);
     }
@@ -245,20 +253,20 @@ static void read_pages(struct table_read *read) {
     product_state_cleanup(read->out);
     read->tries++;
     read->customer_rows = 0;
-    read->is_enough = false;
+    read->has_enough = false;
     const struct table_query query = {
         .table = read->store->table,
         .filter = read->filter.data,
         .page_rows = read->query.limit > 0 ? read->query.limit + SPARE_ROWS : 0,
-        .visit = take_row,
+        .visit = on_row,
         .context = read,
-        .is_enough = &read->is_enough,
+        .is_enough = &read->has_enough,
         .out_pages = &read->pages};
     table_query_start(&read->call, client_of(read), &query, storage_deadline_ms(read), on_pages,
                       read);
 }
 
-static void end_unwritten(struct store_operation *operation) {
+static void end_without_query(struct store_operation *operation) {
     struct error err;
     struct table_read *read = (struct table_read *)operation;
     error_set(&err, strbuf_status(&read->filter), "the query could not be written");
@@ -277,12 +285,12 @@ void table_read(struct inventory_store *base, const char *product_id,
     read->product_id = product_id;
     read->query = *query;
     read->out = out;
-    read->give_up_ms = clock_now_ms(client_of(read)->platform->clock) + SNAPSHOT_MS;
+    read->last_try_ms = clock_now_ms(client_of(read)->platform->clock) + SNAPSHOT_MS;
     strbuf_init(&read->filter, FILTER_MAX_BYTES);
     append_read_filter(&read->filter, product_id, query);
     if (strbuf_status(&read->filter) == STATUS_OK) {
         read_pages(read);
     } else {
-        store_operation_post(&read->base, base->platform->loop, end_unwritten);
+        store_operation_post(&read->base, base->platform->loop, end_without_query);
     }
 }

@@ -1,17 +1,21 @@
 /*
- * table_read.h - reads a product and some of its rows from the table, as a snapshot of one version.
+ * table_read.h - reads a product and some of its reservations from the table, as a snapshot.
  *
- *     state             event                                          then
- *     READING_PAGES     one page has come                              CONFIRMING_TIME
- *                       several have come, from several moments        CHECKING_ETAG
- *     CHECKING_ETAG     the product's row has the ETag it had before   CONFIRMING_TIME
- *                       it has another, and there are tries left       READING_PAGES
- *                       it has another, and there are none             STATUS_PRECONDITION_FAILED
- *     CONFIRMING_TIME   storage's time is not in doubt                 done
- *                       one more answer has come, or none              done
+ * A query answers in pages, and pages come from several moments. They are a snapshot if the
+ * product's row has the same ETag after the last page as it had in them, because every commit
+ * changes it.
  *
- * Any other failure ends the read with its status. CONFIRMING_TIME never fails: a read that leaves
- * the time in doubt is worth more than none.
+ *     state             event                                            then
+ *     READING_PAGES     the query has one page                           CONFIRMING_TIME
+ *                       it has several                                   CHECKING_ETAG
+ *     CHECKING_ETAG     the product's row has the same ETag              CONFIRMING_TIME
+ *                       it has another, and there are tries left         READING_PAGES
+ *                       it has another, and there are none               STATUS_PRECONDITION_FAILED
+ *     CONFIRMING_TIME   storage's time is not in doubt                   ended
+ *                       one more request has ended, well or badly        ended
+ *
+ * Any other failure ends the read with its status. CONFIRMING_TIME cannot fail: rows whose time is
+ * in doubt are worth more than none.
  *
  * Threads  The loop's.
  */
@@ -20,7 +24,7 @@
 
 #include "inventory/inventory_store_table.h"
 
-/* The table store's read. */
+/* The table store's read (inventory_store.h). */
 void table_read(struct inventory_store *base, const char *product_id,
                 const struct inventory_query *query, struct product_state *out,
                 inventory_store_done done, void *context);

@@ -15,13 +15,13 @@ static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
     return clock_now_ms(store->base.platform->clock) + STORAGE_DEADLINE_MS;
 }
 
-/* ---- preparing ---- */
+/* ---- prepare ---- */
 
 struct preparation;
 
-/* The place of a seed under way: seed number N has place N % SEEDS_AT_ONCE. */
+/* A seed under way. Seed number N uses seedings[N % SEEDS_AT_ONCE]. */
 struct seeding {
-    struct preparation *owner;
+    struct preparation *preparation;
     struct product_creation creation;
 };
 
@@ -30,118 +30,120 @@ struct preparation {
     struct inventory_store_table *store;
     const struct seed_product *seeds;
     size_t count;
-    size_t next; /* the seed to begin next */
-    int under_way;
-    struct error failure; /* the first */
+    size_t next; /* the number of the seed to begin next */
+    int under_way_count;
+    struct error failure; /* the first one */
     struct table_call call;
     struct seeding seedings[SEEDS_AT_ONCE];
 };
 
-static void end_preparation(struct preparation *own, enum status status, const struct error *err) {
+static void end_preparation(struct preparation *preparation, enum status status,
+                            const struct error *err) {
     struct error failure = *err;
     if (status == STATUS_OK) {
-        own->store->seeds_ended = 0;
+        preparation->store->seeds_done = 0;
     } else {
-        error_wrap(&failure, "preparing table %s", own->store->table);
+        error_wrap(&failure, "preparing table %s", preparation->store->table);
     }
-    store_operation_end(&own->base, status, &failure);
+    store_operation_end(&preparation->base, status, &failure);
 }
 
-/* Returns whether seed number `at` was created, or met. */
-static bool has_ended(const struct inventory_store_table *store, size_t at) {
-    return at < store->seeds_ended ||
-           (store->seeds_ended_ahead >> (at - store->seeds_ended) & 1) != 0;
+/* Returns whether seed `number` needs no more work. */
+static bool is_seed_done(const struct inventory_store_table *store, size_t number) {
+    return number < store->seeds_done ||
+           (store->seeds_done_ahead >> (number - store->seeds_done) & 1) != 0;
 }
 
-static void note_ended(struct inventory_store_table *store, size_t at) {
-    store->seeds_ended_ahead |= UINT32_C(1) << (at - store->seeds_ended);
-    while ((store->seeds_ended_ahead & 1) != 0) {
-        store->seeds_ended_ahead >>= 1;
-        store->seeds_ended++;
+static void note_seed_done(struct inventory_store_table *store, size_t number) {
+    store->seeds_done_ahead |= UINT32_C(1) << (number - store->seeds_done);
+    while ((store->seeds_done_ahead & 1) != 0) {
+        store->seeds_done_ahead >>= 1;
+        store->seeds_done++;
     }
 }
 
-static void on_seeded(void *context, enum status status, const struct error *err);
+static void on_seed_ended(void *context, enum status status, const struct error *err);
 
 /*
- * Begins no seed that is SEEDS_AT_ONCE behind the first that has not ended. So each has a place, and
- * a bit in seeds_ended_ahead.
+ * Begins seeds while fewer than SEEDS_AT_ONCE numbers lie between the first unfinished one and the
+ * next. So each seed under way has a place in `seedings`, and a bit in seeds_done_ahead.
  */
-static void begin_seeds(struct preparation *own) {
-    static_assert(SEEDS_AT_ONCE <= 32, "seeds_ended_ahead has a bit for each");
-    const struct inventory_store_table *store = own->store;
-    size_t end = store->seeds_ended + (store->is_seen ? SEEDS_AT_ONCE : 1);
-    for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end;
-         own->next++) {
-        if (!has_ended(store, own->next)) {
-            struct seeding *seeding = &own->seedings[own->next % SEEDS_AT_ONCE];
-            own->under_way++;
-            seeding->owner = own;
-            product_creation_start(&seeding->creation, own->store, &own->seeds[own->next],
-                                   on_seeded, seeding);
+static void begin_seeds(struct preparation *preparation) {
+    static_assert(SEEDS_AT_ONCE <= 32, "seeds_done_ahead has a bit for each");
+    const struct inventory_store_table *store = preparation->store;
+    size_t end = store->seeds_done + (store->has_seen_table ? SEEDS_AT_ONCE : 1);
+    for (; preparation->failure.status == STATUS_OK && preparation->next < preparation->count &&
+           preparation->next < end;
+         preparation->next++) {
+        if (!is_seed_done(store, preparation->next)) {
+            struct seeding *seeding = &preparation->seedings[preparation->next % SEEDS_AT_ONCE];
+            preparation->under_way_count++;
+            seeding->preparation = preparation;
+            product_creation_start(&seeding->creation, preparation->store,
+                                   &preparation->seeds[preparation->next], on_seed_ended, seeding);
         }
     }
 }
 
 /*
- * A seed that cannot be created beside its old rows is an operator's affair; the others are created
- * all the same.
+ * A seed that has other rows in its partition needs an operator. It is logged and counts as done,
+ * so that it does not keep the other seeds from being created.
  */
-static void on_seeded(void *context, enum status status, const struct error *err) {
+static void on_seed_ended(void *context, enum status status, const struct error *err) {
     struct seeding *seeding = context;
-    struct preparation *own = seeding->owner;
+    struct preparation *preparation = seeding->preparation;
     const struct seed_product *seed = seeding->creation.product;
-    own->under_way--;
+    preparation->under_way_count--;
     if (seeding->creation.has_other_rows) {
         log_event(LOG_ERROR, "Product %s was not created: %s", seed->id, err->message);
     }
-    if (seeding->creation.is_there || seeding->creation.has_other_rows) {
-        note_ended(own->store, (size_t)(seed - own->seeds));
-    } else if (own->failure.status == STATUS_OK) {
-        own->failure = *err;
-        own->failure.status = status;
+    if (seeding->creation.product_exists || seeding->creation.has_other_rows) {
+        note_seed_done(preparation->store, (size_t)(seed - preparation->seeds));
+    } else if (preparation->failure.status == STATUS_OK) {
+        preparation->failure = *err;
+        preparation->failure.status = status;
     }
-    begin_seeds(own);
-    if (own->under_way == 0) {
-        end_preparation(own, own->failure.status, &own->failure);
+    begin_seeds(preparation);
+    if (preparation->under_way_count == 0) {
+        end_preparation(preparation, preparation->failure.status, &preparation->failure);
     }
 }
 
 static void on_table_created(void *context, enum status status, const struct error *err) {
-    struct preparation *own = context;
+    struct preparation *preparation = context;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        own->store->is_seen = true;
+        preparation->store->has_seen_table = true;
         status = STATUS_OK;
     }
-    end_preparation(own, status, err);
+    end_preparation(preparation, status, err);
 }
 
-static void end_idle(struct store_operation *operation) {
+static void end_without_work(struct store_operation *operation) {
     end_preparation((struct preparation *)operation, STATUS_OK, &operation->failure);
 }
 
 void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds,
                          size_t count, inventory_store_done done, void *context) {
     struct inventory_store_table *store = (struct inventory_store_table *)base;
-    struct preparation *own = store_operation_new(base, sizeof *own, done, context);
-    if (own == NULL) {
+    struct preparation *preparation = store_operation_new(base, sizeof *preparation, done, context);
+    if (preparation == NULL) {
         return;
     }
-    own->store = store;
-    own->seeds = seeds;
-    own->count = count;
-    own->next = store->seeds_ended;
+    preparation->store = store;
+    preparation->seeds = seeds;
+    preparation->count = count;
+    preparation->next = store->seeds_done;
     if (count > 0) {
-        begin_seeds(own);
-    } else if (store->is_seen) {
-        store_operation_post(&own->base, base->platform->loop, end_idle);
+        begin_seeds(preparation);
+    } else if (store->has_seen_table) {
+        store_operation_post(&preparation->base, base->platform->loop, end_without_work);
     } else {
-        table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store),
-                           on_table_created, own);
+        table_create_start(&preparation->call, store->client, store->table,
+                           storage_deadline_ms(store), on_table_created, preparation);
     }
 }
 
-/* ---- adding ---- */
+/* ---- add ---- */
 
 struct addition {
     struct store_operation base;
@@ -151,62 +153,66 @@ struct addition {
     cJSON *row;
 };
 
-static enum status nobody_knows(struct error *err) {
-    error_wrap(err, "it is there now, but nobody knows who added it");
+static enum status creator_unknown(struct error *err) {
+    error_wrap(err, "it exists now, but it is unknown who added it");
     return err->status = STATUS_UNAVAILABLE;
 }
 
-/* Tells whose the row is that the insert has met. It is our own, if the insert's answer was lost. */
-static enum status tell_who_added(const struct addition *own, struct error *err) {
+/*
+ * Returns STATUS_OK if this addition has inserted the row that exists. That is so if an attempt of
+ * its insert succeeded, and the answer was lost.
+ */
+static enum status identify_creator(const struct addition *addition, struct error *err) {
     struct product found;
     char etag[INVENTORY_ETAG_BYTES];
-    if (!product_entity_read_product(own->row, &found, etag)) {
-        (void)product_entity_unreadable(own->row, err);
-        return nobody_knows(err);
+    if (!product_entity_read_product(addition->row, &found, etag)) {
+        (void)product_entity_unreadable(addition->row, err);
+        return creator_unknown(err);
     }
-    if (strstr(found.commit_ids, own->creation.commit_id) != NULL) {
+    if (strstr(found.commit_ids, addition->creation.commit_id) != NULL) {
         return STATUS_OK;
     }
     if (found.version > INVENTORY_COMMIT_IDS) {
-        error_set(err, STATUS_UNAVAILABLE, "its first commit is forgotten");
-        return nobody_knows(err);
+        error_set(err, STATUS_UNAVAILABLE, "its row no longer names its first commit");
+        return creator_unknown(err);
     }
     return error_set(err, STATUS_ALREADY_EXISTS, "somebody else has just added it");
 }
 
 static void on_row_read(void *context, enum status status, const struct error *err) {
-    struct addition *own = context;
+    struct addition *addition = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
-        status = tell_who_added(own, &failure);
-        cJSON_Delete(own->row);
+        status = identify_creator(addition, &failure);
+        cJSON_Delete(addition->row);
     } else {
-        status = nobody_knows(&failure);
+        status = creator_unknown(&failure);
     }
-    store_operation_end(&own->base, status, &failure);
+    store_operation_end(&addition->base, status, &failure);
 }
 
 static void on_created(void *context, enum status status, const struct error *err) {
-    struct addition *own = context;
-    struct inventory_store_table *store = own->store;
-    if (status == STATUS_ALREADY_EXISTS && own->creation.was_inserting) {
-        table_get_start(&own->call, store->client, store->table, own->creation.product->id,
-                        PRODUCT_ROW, storage_deadline_ms(store), &own->row, on_row_read, own);
+    struct addition *addition = context;
+    struct inventory_store_table *store = addition->store;
+    if (status == STATUS_ALREADY_EXISTS && addition->creation.was_inserting) {
+        table_get_start(&addition->call, store->client, store->table,
+                        addition->creation.product->id, PRODUCT_ROW, storage_deadline_ms(store),
+                        &addition->row, on_row_read, addition);
     } else {
-        store_operation_end(&own->base, status, err);
+        store_operation_end(&addition->base, status, err);
     }
 }
 
 void table_setup_add(struct inventory_store_table *store, const struct seed_product *product,
                      inventory_store_done done, void *context) {
-    struct addition *own = store_operation_new(&store->base, sizeof *own, done, context);
-    if (own != NULL) {
-        own->store = store;
-        product_creation_start(&own->creation, store, product, on_created, own);
+    struct addition *addition = store_operation_new(&store->base, sizeof *addition, done, context);
+    if (addition != NULL) {
+        addition->store = store;
+        product_creation_start(&addition->creation, store, product, on_created, addition);
     }
 }
 
-/* ---- listing ---- */
+/* ---- list ---- */
 
 struct listing {
     struct store_operation base;
@@ -216,7 +222,7 @@ struct listing {
 };
 
 static enum status list_row(void *context, const cJSON *entity, struct error *err) {
-    const struct listing *own = context;
+    const struct listing *listing = context;
     struct product product;
     struct error unread;
     char etag[INVENTORY_ETAG_BYTES];
@@ -225,30 +231,30 @@ static enum status list_row(void *context, const cJSON *entity, struct error *er
         log_event(LOG_ERROR, "A product is left out: %s", unread.message);
         return STATUS_OK;
     }
-    return own->visit(own->base.context, &product, err);
+    return listing->visit(listing->base.context, &product, err);
 }
 
 static void on_listed(void *context, enum status status, const struct error *err) {
-    struct listing *own = context;
+    struct listing *listing = context;
     struct error failure = *err;
     if (status != STATUS_OK) {
-        error_wrap(&failure, "listing table %s", own->store->table);
+        error_wrap(&failure, "listing table %s", listing->store->table);
     }
-    store_operation_end(&own->base, status, &failure);
+    store_operation_end(&listing->base, status, &failure);
 }
 
 void table_setup_list(struct inventory_store_table *store, table_setup_visitor visit,
                       inventory_store_done done, void *context) {
-    struct listing *own = store_operation_new(&store->base, sizeof *own, done, context);
-    if (own == NULL) {
+    struct listing *listing = store_operation_new(&store->base, sizeof *listing, done, context);
+    if (listing == NULL) {
         return;
     }
     const struct table_query query = {.table = store->table,
                                       .filter = "RowKey eq '" PRODUCT_ROW "'",
                                       .visit = list_row,
-                                      .context = own};
-    own->store = store;
-    own->visit = visit;
-    table_query_start(&own->call, store->client, &query,
-                      clock_now_ms(store->base.platform->clock) + LISTING_MS, on_listed, own);
+                                      .context = listing};
+    listing->store = store;
+    listing->visit = visit;
+    table_query_start(&listing->call, store->client, &query,
+                      clock_now_ms(store->base.platform->clock) + LISTING_MS, on_listed, listing);
 }

@@ -5,9 +5,9 @@
 
 #include "lease/lease_manager_internal.h"
 
-/* --- what all files use --- */
+/* ---- what all files use ---- */
 
-/* FNV-1a. */
+/* The hash is FNV-1a. */
 struct lease_bucket *lease_manager_bucket(struct lease_manager *manager, const char *name) {
     uint32_t hash = 2166136261U;
     for (const char *c = name; *c != '\0'; c++) {
@@ -25,14 +25,14 @@ void lease_manager_arm(struct lease_manager *manager) {
     }
 }
 
-void lease_manager_note_count(struct lease_manager *manager) {
+void lease_manager_end_close_if_done(struct lease_manager *manager) {
     if (manager->close_done != NULL && manager->renewal.count == 0) {
         event_loop_set_timer(manager->platform->loop, &manager->close_timer,
                              clock_now_ms(manager->platform->clock));
     }
 }
 
-void lease_manager_settle(struct managed_lease *managed) {
+void lease_manager_free_if_done(struct managed_lease *managed) {
     struct lease_manager *manager = managed->manager;
     if (managed->is_released && managed->lease.state == LEASE_ENDED) {
         lease_manager_wake_waiting(manager, managed->lease.name);
@@ -42,28 +42,28 @@ void lease_manager_settle(struct managed_lease *managed) {
         LIST_REMOVE(managed, link);
         free(managed);
     }
-    lease_manager_note_count(manager);
+    lease_manager_end_close_if_done(manager);
 }
 
 void lease_manager_start_release(struct managed_lease *managed) {
     struct lease_manager *manager = managed->manager;
     managed->is_released = true;
     LIST_REMOVE(managed, link);
-    LIST_INSERT_HEAD(&lease_manager_bucket(manager, managed->lease.name)->returning, managed, link);
+    LIST_INSERT_HEAD(&lease_manager_bucket(manager, managed->lease.name)->releasing, managed, link);
     lease_renewal_release(&manager->renewal, &managed->lease,
                           clock_now_ms(manager->platform->clock));
     lease_manager_wake_watches(managed);
-    lease_manager_settle(managed);
+    lease_manager_free_if_done(managed);
     lease_manager_arm(manager);
 }
 
-/* --- stopping --- */
+/* ---- stopping ---- */
 
-static void end_acquires(void *context) {
+static void on_cancel_acquires(void *context) {
     lease_manager_end_acquires(context, false);
 }
 
-static void end_waits(void *context) {
+static void on_cancel_waits(void *context) {
     struct lease_manager *manager = context;
     struct managed_lease *managed;
     lease_manager_end_acquires(manager, true);
@@ -106,10 +106,10 @@ void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_m
     lease_manager_end_acquires(manager, false);
     event_loop_set_timer(manager->platform->loop, &manager->close_timer, deadline_ms);
     release_all(manager);
-    lease_manager_note_count(manager);
+    lease_manager_end_close_if_done(manager);
 }
 
-static void on_closed(void *context) {
+static void on_close_timer(void *context) {
     struct lease_manager *manager = context;
     lease_close_done done = manager->close_done;
     manager->close_done = NULL;
@@ -118,12 +118,12 @@ static void on_closed(void *context) {
     done(manager->close_context, (int)manager->renewal.count);
 }
 
-/* --- life cycle --- */
+/* ---- life cycle ---- */
 
-enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
+enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
                               struct error *err) {
-    struct lease_manager *manager = calloc(1, sizeof *manager); /* its lists are empty */
+    struct lease_manager *manager = calloc(1, sizeof *manager);
     if (manager == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the lease manager");
     }
@@ -131,9 +131,9 @@ enum status lease_manager_new(struct lease_manager **out, const struct lease_opt
     manager->store = store;
     manager->platform = platform;
     manager->timer = (struct loop_timer){.fired = lease_manager_run_due, .context = manager};
-    manager->close_timer = (struct loop_timer){.fired = on_closed, .context = manager};
-    manager->cancel_acquires = (struct loop_task){.run = end_acquires, .context = manager};
-    manager->cancel_waits = (struct loop_task){.run = end_waits, .context = manager};
+    manager->close_timer = (struct loop_timer){.fired = on_close_timer, .context = manager};
+    manager->cancel_acquires = (struct loop_task){.run = on_cancel_acquires, .context = manager};
+    manager->cancel_waits = (struct loop_task){.run = on_cancel_waits, .context = manager};
     lease_renewal_init(&manager->renewal, options);
     *out = manager;
     return STATUS_OK;
@@ -147,7 +147,7 @@ void lease_manager_free(struct lease_manager *manager) {
            LIST_EMPTY(&manager->breaks));
     struct managed_lease *managed;
     for (int i = 0; i < LEASE_NAME_BUCKETS; i++) {
-        while ((managed = LIST_FIRST(&manager->buckets[i].returning)) != NULL) {
+        while ((managed = LIST_FIRST(&manager->buckets[i].releasing)) != NULL) {
             LIST_REMOVE(managed, link);
             free(managed);
         }
@@ -159,12 +159,13 @@ void lease_manager_free(struct lease_manager *manager) {
     free(manager);
 }
 
-/* --- a lease in hand --- */
+/* ---- a lease in hand ---- */
 
 static struct managed_lease *managed_of(const struct lease *lease) {
     return (struct managed_lease *)(uintptr_t)lease;
 }
 
+/* A loss that the loop has not noticed yet is notified here, since the loop no longer will. */
 void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
     if (lease == NULL) {
         return;
@@ -173,7 +174,7 @@ void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
     int64_t now_ms = clock_now_ms(manager->platform->clock);
     int64_t safe_until_ms = atomic_exchange(&managed->safe_until_ms, 0);
     if (safe_until_ms != 0 && now_ms >= safe_until_ms) {
-        lease_manager_tell_loss(managed, safe_until_ms); /* nobody else will */
+        lease_manager_notify_loss(managed, safe_until_ms);
     }
     if (event_loop_is_current(manager->platform->loop)) {
         lease_manager_start_release(managed);

@@ -1,33 +1,33 @@
 /*
- * lease_manager.h - leases for the rest of the program: acquired, kept alive by renewals, and
- * released without fail.
+ * lease_manager.h - acquires leases, keeps them alive by renewals, and releases them reliably.
  *
- * The manager runs on an event loop's thread, as state machines. Threads that want to wait use
- * lease_wait.h.
+ * The manager consists of state machines on the thread of an event loop. Threads that want to block
+ * use lease_wait.h.
  *
  *     lease_acquire_start(&acquire, manager, &request, on_acquired, context);
  *     ... on_acquired(context, STATUS_OK, lease, err): work that rests on the lease,
  *         with lease_manager_is_held or lease_extend_start before each step ...
  *     lease_manager_release(manager, lease);
  *
- * Operations  A struct lease_acquire, lease_extend, lease_hold or lease_break is one operation
- *             under way. It lives with its owner, zeroed at first, until it has ended or is
- *             abandoned. Its completion is called exactly once, never inside start, on the loop's
- *             thread, as the operation's last act: the owner may start it again there, or free it.
- *             An operation that is abandoned is not answered. Abandoning one that is not under way
- *             does nothing. `err` is borrowed; it means nothing on STATUS_OK.
- * Life        An acquire makes a lease. Release ends its owner's part in it and returns at once.
- *             Storage is told in the background, again and again, until it has heard or the lease
- *             has run out. Every lease has been released by its owner before the loop stops; the
- *             manager is freed after the loop has stopped.
- * Events      renewed, renewal_failed and lost are told on the loop's thread. They must not block.
- *             A lease may be released from inside its own event. After release has returned, no new
- *             event of that lease begins; one that is running may still run. A loss is told once.
- *             If release is the first to notice it, then it tells it on its own thread, before it
+ * Operations  A struct lease_acquire, lease_extend, lease_hold or lease_break is one operation. It
+ *             belongs to its owner, who zeroes it once and keeps it until the operation has ended
+ *             or is abandoned. The completion is called exactly once, on the loop's thread, never
+ *             inside start. The operation is not touched afterwards, so the owner may start it
+ *             again in the completion, or free it. `err` is borrowed and means nothing on
+ *             STATUS_OK. An abandoned operation has no completion. Abandoning an operation that is
+ *             not under way does nothing.
+ * Life        An acquire makes a lease. Release ends its owner's use of it and returns at once.
+ *             It is sent in the background, until storage has confirmed or the lease has expired.
+ *             Every owner releases its lease before the loop stops. The manager is freed after the
+ *             loop has stopped.
+ * Events      A listener's functions are called on the loop's thread and must not block. A lease
+ *             may be released in its own event. Once release has returned, no new event of that
+ *             lease begins, but one that is running may still run. A loss is notified once. If
+ *             release is the first to notice it, lost is called on release's thread before release
  *             returns.
- * Threads     Operations belong to the loop's thread. Release, is_held, safe_until_ms,
- *             renewal_count, the two cancels and lease_id may be called from any thread and never
- *             wait for another one.
+ * Threads     Operations belong to the loop's thread. Any thread may call release, is_held,
+ *             safe_until_ms, renewal_count, lease_id and the two cancels. These never wait for
+ *             another thread.
  */
 #ifndef LEASE_LEASE_MANAGER_H
 #define LEASE_LEASE_MANAGER_H
@@ -40,182 +40,153 @@
 #include "base/correlation.h"
 #include "base/status.h"
 #include "http/platform.h"
-#include "lease/lease_options.h"
 #include "lease/lease_store.h"
+#include "lease/leasehold.h"
 
 struct lease;
 struct lease_manager;
-struct managed_lease; /* the manager's own */
-
-/* What listeners are told; all borrowed for the call. */
-struct lease_event {
-    const char *lease_name;
-    const char *lease_id;
-    int64_t time_ms;         /* wall clock */
-    int64_t expiry_ms;       /* renewed: the new expiry, wall clock */
-    int renewal_count;       /* good renewals so far */
-    int attempt;             /* renewal_failed: 1, 2, ... */
-    bool will_retry;         /* renewal_failed */
-    const char *reason;      /* renewal_failed, lost */
-    int64_t last_renewal_ms; /* lost: the last good renewal (or the acquire), wall clock */
-};
-
-struct lease_listener {
-    void (*renewed)(void *context, const struct lease_event *event); /* any may be NULL */
-    void (*renewal_failed)(void *context, const struct lease_event *event);
-    void (*lost)(void *context, const struct lease_event *event);
-    void *context;
-};
+struct managed_lease; /* private to the manager */
 
 /* ---- the manager ---- */
 
-/* All borrowed. May be called on any thread, before anything else of the manager is. STATUS_NO_MEMORY. */
-enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
+/*
+ * Borrows everything. Of the options it uses those of time: duration_s to acquire_retry_ms. May be
+ * called on any thread before the manager is used. STATUS_NO_MEMORY.
+ */
+enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
                               struct error *err) MUST_CHECK;
 
 /*
- * Stopping, first step: acquires that wait, and those to come, end with STATUS_CANCELLED. Leases in
- * hand stay.
+ * First step of stopping: acquires that wait, and those to come, end with STATUS_CANCELLED. Leases
+ * stay held.
  */
 void lease_manager_cancel_acquires(struct lease_manager *manager);
 
 /*
- * Stopping, second step, after cancel_acquires: holds, breaks, and extends that need a renewal, end
- * with STATUS_CANCELLED, those to come, too. So do acquires that storage has been asked for; what it
- * may grant all the same is released.
+ * Second step of stopping, after cancel_acquires: holds, breaks, and extends that need a renewal
+ * end with STATUS_CANCELLED, also those to come. Acquires that storage has been asked for end too,
+ * and what storage may have granted to them is released.
  */
 void lease_manager_cancel_waits(struct lease_manager *manager);
 
-/* `unreleased`: how many leases storage may still have as ours; 0: all were released. */
+/* `unreleased` counts leases whose release storage has not confirmed. */
 typedef void (*lease_close_done)(void *context, int unreleased);
 
 /*
- * Stopping, last step: releases every lease, all at once, and ends when storage has heard of each,
+ * Last step of stopping: releases every lease at once. Ends when storage has confirmed all of them,
  * or at `deadline_ms` on the clock. A lease that is granted to an acquire still under way is
- * released as well. Nothing is sent to the store afterwards. Owners may still call what a lease in
- * hand allows. One close at a time. On the loop's thread.
+ * released as well. Nothing is sent to the store afterwards. Owners may still release their leases
+ * and query them. One close at a time, on the loop's thread.
  */
 void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_ms,
                                lease_close_done done, void *context);
 
 /*
- * Frees a closed manager. The loop has stopped, every owner has released its lease, and no call at
- * the store is answered any more. Does not use the loop. NULL is fine.
+ * Frees a closed manager. By then the loop has stopped, every owner has released its lease, and no
+ * call at the store is answered any more. Does not use the loop. NULL is allowed.
  */
 void lease_manager_free(struct lease_manager *manager);
 
 /* ---- acquiring ---- */
-
-struct lease_request {
-    const char *name; /* 1 to LEASE_NAME_BYTES - 1 bytes; copied */
-    int duration_s;   /* 0: the default */
-    bool try_once;    /* do not wait for a held lease, whatever AcquireTimeout is */
-    int64_t
-        wait_until_ms; /* until then a held lease is waited for; 0: AcquireTimeout from now on */
-    int64_t eager_from_ms; /* from then on waits begin anew before they grow long; 0: never */
-    struct lease_listener listener; /* copied; zero: nobody listens */
-};
 
 /* `lease` is NULL unless STATUS_OK. */
 typedef void (*lease_acquire_done)(void *context, enum status status, struct lease *lease,
                                    const struct error *err);
 
 /*
- *     state       left by
- *     IDLE        start
- *     RETURNING   a lease of ours by that name that is on its way back arrives, or takes too long:
- *                 ASKING
- *     ASKING      storage's answer: it ends with that; BACKOFF if somebody else holds the lease and
- *                 there is time to wait
- *     BACKOFF     the time of the next try: ASKING
- *     ENDING      the next round of the loop: it ends with a failure that is not an answer of
- *                 storage's
+ *     state              left by
+ *     IDLE               start
+ *     AWAITING_RELEASE   a lease of ours by that name is released, or that takes too long: ASKING
+ *     ASKING             storage's reply: the acquire ends with that, or goes to BACKOFF if
+ *                        somebody else holds the lease and there is time to wait
+ *     BACKOFF            the time of the next try: ASKING
+ *     ENDING             the loop's next round: it ends with a failure of our own
  *
- * From RETURNING, ASKING and BACKOFF it goes to ENDING when it is cancelled. Ending brings it back
- * to IDLE.
+ * A cancel takes it from AWAITING_RELEASE, ASKING and BACKOFF to ENDING. When it ends it is IDLE.
  */
 enum lease_acquire_state {
     LEASE_ACQUIRE_IDLE,
     LEASE_ACQUIRE_ENDING,
-    LEASE_ACQUIRE_RETURNING,
+    LEASE_ACQUIRE_AWAITING_RELEASE,
     LEASE_ACQUIRE_ASKING,
     LEASE_ACQUIRE_BACKOFF,
 };
 
 struct lease_acquire {
-    int conflict_count; /* tries that met somebody else's lease; readable in the completion, too */
+    /*
+     * Set by the owner before start, on the clock. From then on the backoff begins again before its
+     * waits grow long, so that this acquire asks more often than later ones. 0: never.
+     */
+    int64_t restart_backoff_from_ms;
+
+    /* How many tries found the lease held by somebody else. Readable in the completion too. */
+    int conflict_count;
 
     /* The manager's own. */
     enum lease_acquire_state state;
-    LIST_ENTRY(lease_acquire) link; /* in the manager's acquires, unless IDLE */
+    LIST_ENTRY(lease_acquire) link; /* in the manager's acquires or a bucket, unless IDLE */
     struct lease_manager *manager;
-    struct managed_lease *managed; /* the lease that is asked for; NULL while ENDING */
+    struct managed_lease *managed; /* the lease to be acquired; NULL while ENDING */
     lease_acquire_done done;
     void *context;
     struct loop_timer timer;
     enum status status; /* ENDING: why */
     const char *reason;
-    int64_t patience_ms; /* until then a held lease is waited for */
-    int64_t deadline_ms; /* until then storage that is unwell is tried */
+    int64_t wait_until_ms; /* how long to wait for another holder */
+    int64_t deadline_ms;   /* how long to retry while storage fails */
     int64_t first_wait_ms, next_wait_ms, round_end_ms;
-    struct correlation correlation; /* a copy, of whoever started it */
+    struct correlation correlation; /* a copy of the caller's */
     bool has_correlation;
 };
 
 /*
- * Waits at most AcquireTimeout for a lease that somebody else holds, with growing, jittered waits
- * of AcquireRetryInterval at least. The last wait is cut, by a try when the time is over. While
- * storage is unwell, the request is tried again for AcquireTimeout or STORAGE_DEADLINE_MS,
- * whichever is longer. A lease handed out is safe at that moment.
+ * Acquires the lease that the request names. Waits for another holder as the request says, with
+ * growing, jittered waits of at least acquire_retry_ms. The last wait is cut short for a try at the
+ * end of the time. While storage fails, retries for that time or STORAGE_DEADLINE_MS, whichever is
+ * longer. A lease that is handed out is safe at that moment. The request is copied.
  *
- * STATUS_LEASE_CONFLICT   somebody else held it all that time (not an error: nothing is logged)
- * STATUS_UNAVAILABLE      storage kept failing past the deadline, or its answer came too late to
- *                         rely on the lease
+ * STATUS_LEASE_CONFLICT   somebody else held it all that time; this is not logged
+ * STATUS_UNAVAILABLE      storage kept failing, or its reply came too late to rely on the lease
  * STATUS_CANCELLED        lease_manager_cancel_acquires, _cancel_waits or _close
  * STATUS_NO_MEMORY and those of lease_store_ops.acquire
- * After a failure, whatever storage may have granted all the same is released.
+ * After a failure, a lease that storage may have granted all the same is released.
  */
 void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done,
+                         const struct leasehold_request *request, lease_acquire_done done,
                          void *context);
 
-/*
- * Storage that has been asked already may answer in its own time; what it grants is then released.
- */
+/* A request in flight goes on. A lease that it is granted is released. */
 void lease_acquire_abandon(struct lease_acquire *acquire);
 
 /* ---- a lease in hand ---- */
 
 /*
- * Ends the owner's part; `lease` may not be used afterwards. NULL is fine. Any thread. Never fails,
- * never blocks.
+ * Ends the owner's use of `lease`, which may not be used afterwards. Never fails or blocks. Any
+ * thread. NULL is allowed.
  */
 void lease_manager_release(struct lease_manager *manager, struct lease *lease);
 
-/* Whether work may rest on it at this moment. Asks the clock alone. Any thread. */
+/* Whether work may rest on the lease at this moment. Asks the clock alone. Any thread. */
 bool lease_manager_is_held(struct lease_manager *manager, const struct lease *lease);
 
-/*
- * Until when it may be relied on if it is not renewed again, on the clock; 0 when it is not held.
- * Any thread.
- */
+/* Returns the safe deadline on the clock, or 0 if the lease is not held. Any thread. */
 int64_t lease_manager_safe_until_ms(struct lease_manager *manager, const struct lease *lease);
 
-/* Good renewals so far. Any thread. */
+/* Returns the number of good renewals so far. Any thread. */
 int lease_manager_renewal_count(struct lease_manager *manager, const struct lease *lease);
 
-/* Its id: constant, valid until release. Any thread. */
+/* Returns the lease's id, which is valid until release. Any thread. */
 const char *lease_id(const struct lease *lease);
 
-/* What waits for something of a lease in hand. The manager's own. */
+/* Private to the manager: an operation that waits for a change of its lease. */
 struct lease_watch {
     LIST_ENTRY(lease_watch) link;  /* in its lease's watches, while `managed` is not NULL */
-    struct managed_lease *managed; /* NULL: it is not under way */
-    struct loop_timer timer;       /* when it is looked at next */
+    struct managed_lease *managed; /* NULL: not under way */
+    struct loop_timer timer;       /* when the operation checks its lease next */
 };
 
-/* `safe_until_ms`, STATUS_OK: the step must end by then, on the clock. */
+/* `safe_until_ms`: on STATUS_OK, when the step must have ended, on the clock. */
 typedef void (*lease_extend_done)(void *context, enum status status, int64_t safe_until_ms,
                                   const struct error *err);
 
@@ -223,18 +194,19 @@ struct lease_extend {
     struct lease_watch watch; /* first */
     int64_t needed_ms;
     int renewals_before;
-    bool is_renewal_due; /* it was asked for */
+    bool is_renewal_requested;
     lease_extend_done done;
     void *context;
 };
 
 /*
- * For a step that may take `needed_ms` (below the safety threshold of the duration) and rests on
- * the lease until its end: where less is left, renews it first and waits for that.
+ * Makes sure that the lease is safe for `needed_ms` more, before a step that takes at most that
+ * long. If less is left, the lease is renewed first. `needed_ms` is less than the time from a
+ * renewal to the safe deadline.
  *
  * STATUS_OK           so much was left at that moment
  * STATUS_LEASE_LOST   it is lost or released, or could not be renewed in time: do not begin
- * STATUS_CANCELLED    lease_manager_cancel_waits, while it was being renewed
+ * STATUS_CANCELLED    lease_manager_cancel_waits was called before it was renewed
  */
 void lease_extend_start(struct lease_extend *extend, struct lease_manager *manager,
                         struct lease *lease, int64_t needed_ms, lease_extend_done done,
@@ -251,9 +223,9 @@ struct lease_hold {
 };
 
 /*
- * Lets `duration_ms` go by with the lease in hand.
+ * Waits `duration_ms` while the lease is held.
  *
- * STATUS_OK           the time is over and the lease still held
+ * STATUS_OK           the time is over and the lease is still held
  * STATUS_LEASE_LOST   as soon as it is lost or released
  * STATUS_CANCELLED    as soon as lease_manager_cancel_waits is called
  */
@@ -267,16 +239,16 @@ typedef void (*lease_break_done)(void *context, enum status status, const struct
 
 struct lease_break {
     LIST_ENTRY(lease_break) link;  /* in the manager's breaks, while it is under way */
-    struct lease_manager *manager; /* NULL: it is not under way */
+    struct lease_manager *manager; /* NULL: not under way */
     struct lease_store_call call;
-    struct loop_timer timer; /* it ends with a failure of our own */
+    struct loop_timer timer; /* ends it with a failure of our own */
     enum status status;
     lease_break_done done;
     void *context;
 };
 
 /*
- * Ends somebody else's lease at once. Statuses of lease_store_ops.break_lease; STATUS_CANCELLED,
+ * Ends anybody's lease at once. Statuses of lease_store_ops.break_lease; STATUS_CANCELLED,
  * STATUS_NO_MEMORY.
  */
 void lease_break_start(struct lease_break *operation, struct lease_manager *manager,

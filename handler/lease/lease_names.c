@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lease/lease_options.h"
-#include "lease/lease_store_blob.h"
+enum { METADATA_NAME_MAX_LENGTH = 128, METADATA_VALUE_MAX_LENGTH = 1024 };
 
 #define DIGITS "0123456789"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -39,22 +38,23 @@ bool lease_container_is_valid(const char *container) {
            container[length - 1] != '-' && strstr(container, "--") == NULL;
 }
 
-/* A name follows, so the part behind the last slash may be empty or end with a dot. */
+/* A lease name follows, so the part after the last slash may be empty or end with a dot. */
 bool lease_prefix_is_valid(const char *prefix) {
-    char whole[LEASE_PREFIX_MAX_LENGTH + 2];
+    char whole[LEASE_BLOB_PREFIX_BYTES + 1];
     return snprintf(whole, sizeof whole, "%sx", prefix) < (int)sizeof whole &&
            lease_name_is_valid(whole);
 }
 
-bool lease_metadata_name_is_valid(const char *name) {
+/* Storage asks for a C# identifier. Only those of ASCII are allowed here. */
+static bool is_metadata_name(const char *name) {
     size_t length = strlen(name);
-    return length >= 1 && length <= LEASE_METADATA_NAME_MAX_LENGTH &&
+    return length >= 1 && length <= METADATA_NAME_MAX_LENGTH &&
            consists_of(name, UPPER LOWER DIGITS "_") && strspn(name, DIGITS) == 0;
 }
 
-bool lease_metadata_value_is_valid(const char *value) {
+static bool is_metadata_value(const char *value) {
     size_t length = strlen(value);
-    if (length < 1 || length > LEASE_METADATA_VALUE_MAX_LENGTH || value[0] == ' ' ||
+    if (length < 1 || length > METADATA_VALUE_MAX_LENGTH || value[0] == ' ' ||
         value[length - 1] == ' ') {
         return false;
     }
@@ -64,4 +64,12 @@ bool lease_metadata_value_is_valid(const char *value) {
         }
     }
     return true;
+}
+
+bool lease_metadata_is_valid(const char *name, const char *value) {
+    return is_metadata_name(name) && is_metadata_value(value);
+}
+
+size_t lease_metadata_bytes(const char *name, const char *value) {
+    return strlen("lease_") + strlen(name) + strlen(value);
 }

@@ -1,15 +1,15 @@
 /*
  * lease_store.h - what the lease manager needs of a lease service.
  *
- * Names are lease names ("inventory-PROD-001"). How they become blobs is the store's affair.
+ * Names are lease names ("inventory-PROD-001"). The store decides how they become blobs.
  *
  * Calls        Everything happens on the event loop's thread. A call that was started is answered
- *              once, never inside start, unless it is abandoned. Answering is the last that the
- *              store does with it, so its owner may start it again there, or free it.
- * Attempts     renew and release make one attempt; the engine tries them again.
- * Ownership    Names and ids are copied. acquire copies correlation_current() at its start, too,
- *              because it may outlive whoever started it. break_lease needs it until it has ended.
- *              renew and release are started without one.
+ *              once, never inside start, unless it is abandoned. The store does not touch a call
+ *              after it has answered it, so its owner may start it again there, or free it.
+ * Attempts     renew and release make one attempt; the lease manager retries them.
+ * Ownership    Names and ids are copied. acquire copies correlation_current() when it starts,
+ *              because it may outlive its caller. break_lease uses the caller's correlation until
+ *              it has ended. renew and release are started without one.
  */
 #ifndef LEASE_LEASE_STORE_H
 #define LEASE_LEASE_STORE_H
@@ -18,33 +18,32 @@
 
 #include "base/status.h"
 
-/* How a call ended. `err` is borrowed; it means nothing on STATUS_OK. */
+/* How a call ended. `err` is borrowed and means nothing on STATUS_OK. */
 typedef void (*lease_store_done)(void *context, enum status status, const struct error *err);
 
-/* A call under way. It lives with its owner, who sets `done` and `context`. Zeroed at first. */
+/* A call under way. It is zeroed at first. Its owner keeps it and sets `done` and `context`. */
 struct lease_store_call {
     lease_store_done done;
     void *context;
-    int64_t
-        sent_ms; /* acquire, STATUS_OK: the clock before the request that was granted was sent */
-    void *own;   /* the store's; NULL: none is under way */
+    int64_t sent_ms; /* acquire, STATUS_OK: on the clock, before the granted request was sent */
+    void *own;       /* the store's; NULL if no call is under way */
 };
 
 struct lease_store {
     const struct lease_store_ops *ops;
 };
 
-/* Each start returns STATUS_OK, or STATUS_NO_MEMORY: it was not started, and is not answered. */
+/* Each start returns STATUS_OK. On STATUS_NO_MEMORY nothing was started or is answered. */
 struct lease_store_ops {
     /*
-     * Takes the lease for `duration_s` under the id proposed, creating what it needs to stand on when that is missing.
-     * Tries again while storage is unwell, at most until `deadline_ms`.
+     * Acquires the lease for `duration_s` with the given id, and creates the blob if it is missing.
+     * Retries until `deadline_ms` while storage fails.
      *
      * STATUS_LEASE_CONFLICT       somebody else holds it
-     * STATUS_UNAVAILABLE          storage kept failing; it may be ours all the same
-     * STATUS_CANCELLED            the network is closed; likewise
-     * STATUS_CONTAINER_NOT_FOUND  and it may not be created
-     * STATUS_NOT_FOUND            there is nothing by that name that a lease would be for
+     * STATUS_UNAVAILABLE          storage kept failing; the lease may be ours all the same
+     * STATUS_CANCELLED            the network is closed; the lease may be ours all the same
+     * STATUS_CONTAINER_NOT_FOUND  the container is missing and may not be created
+     * STATUS_NOT_FOUND            nothing exists that a lease of that name would guard
      * STATUS_UNAUTHORIZED, ...
      */
     enum status (*acquire)(struct lease_store *store, struct lease_store_call *call,
@@ -52,21 +51,27 @@ struct lease_store_ops {
                            int64_t deadline_ms);
 
     /*
-     * STATUS_OK: renewed. STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_PRECONDITION_FAILED:
-     * it is not ours any more. Anything else: unknown.
+     * STATUS_OK                    renewed
+     * STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_PRECONDITION_FAILED
+     *                              the lease is no longer ours
+     * any other                    the outcome is unknown
      */
     enum status (*renew)(struct lease_store *store, struct lease_store_call *call, const char *name,
                          const char *lease_id, int64_t timeout_ms);
 
-    /* STATUS_OK and those that mean "not ours any more": done. Anything else: unknown. */
+    /* STATUS_OK and those that mean "no longer ours" are final. Any other outcome is unknown. */
     enum status (*release)(struct lease_store *store, struct lease_store_call *call,
                            const char *name, const char *lease_id, int64_t timeout_ms);
 
-    /* Ends anybody's lease at once. STATUS_LEASE_LOST: there was none; STATUS_NOT_FOUND: there is no such blob. */
+    /*
+     * Ends anybody's lease at once.
+     * STATUS_LEASE_LOST   there was no lease
+     * STATUS_NOT_FOUND    there is no such blob
+     */
     enum status (*break_lease)(struct lease_store *store, struct lease_store_call *call,
                                const char *name, int64_t deadline_ms);
 
-    /* Ends a call without an answer, if it is under way. What was sent may still be carried out. */
+    /* Ends a call under way without an answer. What was sent may still be carried out. */
     void (*abandon)(struct lease_store *store, struct lease_store_call *call);
 };
 

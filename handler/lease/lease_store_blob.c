@@ -6,24 +6,32 @@
 
 #include "base/correlation.h"
 #include "base/utc.h"
-#include "lease/lease_options.h"
+#include "base/uuid.h"
+#include "lease/lease_names.h"
 #include "storage/blob_client.h"
+#include "storage/storage_request.h"
 
-/* One round finds nothing, the next finds what it created; more are needed only if somebody deletes it in between. */
-enum { MAX_ROUNDS = 4, BLOB_NAME_BYTES = LEASE_BLOB_PREFIX_BYTES + LEASE_NAME_BYTES };
+enum {
+    /*
+     * The first round finds the blob missing, the second finds what was created. More are needed
+     * only if somebody deletes it in between.
+     */
+    MAX_ROUNDS = 4,
+    BLOB_NAME_BYTES = LEASE_BLOB_PREFIX_BYTES + LEASE_NAME_BYTES,
+};
 
-/* A request under way. The first member of everything that a call's `own` points to. */
+/* A call under way: what lease_store_call.own points to, or the first member of that. */
 struct blob_call {
     struct lease_store_call *call; /* NULL: abandoned */
     struct lease_store_blob *store;
     struct blob_operation operation;
     char blob[BLOB_NAME_BYTES];
-    bool is_asking; /* is_wanted has not answered yet: it must stay until then */
+    bool is_asking; /* is_wanted has not answered yet, so this may not be freed */
 };
 
 /*
- * Begins a call about the lease `name`. `bytes`: of the struct that blob_call is the first member
- * of; what lies behind it is zeroed. NULL: no memory.
+ * Begins a call about the lease `name`. Allocates `bytes` for a struct that begins with a
+ * blob_call, and zeroes the rest. Returns NULL without memory.
  */
 static void *blob_call_new(size_t bytes, struct lease_store *base, struct lease_store_call *call,
                            const char *name) {
@@ -42,8 +50,8 @@ static void *blob_call_new(size_t bytes, struct lease_store *base, struct lease_
 }
 
 /*
- * Answers the call's owner, who may start it again or free it, and frees our part in it. What the
- * owner does then is not done under our copy of the correlation, which goes.
+ * Answers the call's owner, who may start it again or free it, and frees our part. The owner does
+ * not run under our copy of the correlation, which is freed as well.
  */
 static void blob_call_end(struct blob_call *own, enum status status, const struct error *err) {
     struct lease_store_call *call = own->call;
@@ -54,7 +62,7 @@ static void blob_call_end(struct blob_call *own, enum status status, const struc
     correlation_use(before);
 }
 
-static void abandon(struct lease_store *base, struct lease_store_call *call) {
+static void blob_store_abandon(struct lease_store *base, struct lease_store_call *call) {
     struct blob_call *own = call->own;
     (void)base;
     if (own == NULL) {
@@ -68,82 +76,82 @@ static void abandon(struct lease_store *base, struct lease_store_call *call) {
     }
 }
 
-/* --- renew, release, break --- */
+/* ---- renew, release, break ---- */
 
-static void on_holders_answer(void *context, enum status status, int64_t sent_ms,
-                              const struct error *err) {
+/* To a holder, 409 and 412 mean that the lease is no longer its own, whatever the error code. */
+static void on_holder_reply(void *context, enum status status, int64_t sent_ms,
+                            const struct error *err) {
     (void)sent_ms;
     if (status != STATUS_OK && (err->http_status == 409 || err->http_status == 412)) {
-        status =
-            STATUS_LEASE_LOST; /* whatever its code: to a holder it means that the lease is not his */
+        status = STATUS_LEASE_LOST;
     }
     blob_call_end(context, status, err);
 }
 
-static void on_break_answer(void *context, enum status status, int64_t sent_ms,
-                            const struct error *err) {
+static void on_break_reply(void *context, enum status status, int64_t sent_ms,
+                           const struct error *err) {
     (void)sent_ms;
     blob_call_end(context, status, err);
 }
 
-/* blob_lease_renew_start or blob_lease_release_start: one attempt of the lease's holder. */
-typedef void holders_start(struct blob_operation *operation, struct storage_client *client,
-                           const char *container, const char *blob, const char *lease_id,
-                           int64_t deadline_ms, blob_done done, void *context);
+/* blob_lease_renew_start or blob_lease_release_start. */
+typedef void holder_request_start(struct blob_operation *operation, struct storage_client *client,
+                                  const char *container, const char *blob, const char *lease_id,
+                                  int64_t deadline_ms, blob_done done, void *context);
 
-static enum status start_holders(holders_start *start, struct lease_store *base,
-                                 struct lease_store_call *call, const char *name,
-                                 const char *lease_id, int64_t timeout_ms) {
+static enum status start_holder_request(holder_request_start *start, struct lease_store *base,
+                                        struct lease_store_call *call, const char *name,
+                                        const char *lease_id, int64_t timeout_ms) {
     struct blob_call *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
     struct storage_client *client = own->store->client;
     start(&own->operation, client, own->store->options->container, own->blob, lease_id,
-          clock_now_ms(client->platform->clock) + timeout_ms, on_holders_answer, own);
+          clock_now_ms(client->platform->clock) + timeout_ms, on_holder_reply, own);
     return STATUS_OK;
 }
 
-static enum status renew(struct lease_store *base, struct lease_store_call *call, const char *name,
-                         const char *lease_id, int64_t timeout_ms) {
-    return start_holders(blob_lease_renew_start, base, call, name, lease_id, timeout_ms);
+static enum status blob_store_renew(struct lease_store *base, struct lease_store_call *call,
+                                    const char *name, const char *lease_id, int64_t timeout_ms) {
+    return start_holder_request(blob_lease_renew_start, base, call, name, lease_id, timeout_ms);
 }
 
-static enum status release(struct lease_store *base, struct lease_store_call *call,
-                           const char *name, const char *lease_id, int64_t timeout_ms) {
-    return start_holders(blob_lease_release_start, base, call, name, lease_id, timeout_ms);
+static enum status blob_store_release(struct lease_store *base, struct lease_store_call *call,
+                                      const char *name, const char *lease_id, int64_t timeout_ms) {
+    return start_holder_request(blob_lease_release_start, base, call, name, lease_id, timeout_ms);
 }
 
-static enum status break_lease(struct lease_store *base, struct lease_store_call *call,
-                               const char *name, int64_t deadline_ms) {
+static enum status blob_store_break(struct lease_store *base, struct lease_store_call *call,
+                                    const char *name, int64_t deadline_ms) {
     struct blob_call *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
     blob_lease_break_start(&own->operation, own->store->client, own->store->options->container,
-                           own->blob, deadline_ms, on_break_answer, own);
+                           own->blob, deadline_ms, on_break_reply, own);
     return STATUS_OK;
 }
 
-/* --- acquire --- */
+/* ---- acquire ---- */
 
 /*
  * An acquire under way.
  *
- *     step                 left by                                then
- *     TRYING               404, in one of MAX_ROUNDS              ASKING; CREATING if nobody is asked
+ *     state                left by                                then
+ *     TRYING               404, in one of MAX_ROUNDS              ASKING
  *                          anything else                          ends with that
- *     ASKING (is_wanted)   the name is wanted                     CREATING
- *                          it is not                              ends: STATUS_NOT_FOUND
+ *     ASKING (is_wanted)   the name is wanted, or nobody is asked CREATING
+ *                          it is not wanted                       ends with STATUS_NOT_FOUND
  *     CREATING CONTAINER   created, or somebody else was first    CREATING BLOB
  *     (if it is missing)   anything else                          ends with that
  *     CREATING BLOB        created, or somebody else was first,   TRYING, the next round
- *                          or the container has gone again
+ *                          or the container is missing again
  *                          anything else                          ends with that
  *
- * The lease id is the same in each try, so that a try whose answer was lost is answered by the next.
- * One deadline is over all of it. Abandoned while ASKING, it waits for that answer and then ends
- * without one.
+ * Each try uses the same lease id. So after a try whose reply was lost, the next one gets the same
+ * lease. One deadline covers all of it. An acquire that is abandoned while ASKING waits for that
+ * answer and then ends without one of its own.
  */
 struct blob_acquire {
     struct blob_call base; /* first */
@@ -152,48 +160,48 @@ struct blob_acquire {
     int duration_s;
     int64_t deadline_ms;
     int round;
-    struct error missing; /* what storage said to the last try: blob or container is missing */
-    struct correlation correlation; /* a copy, of whoever started it */
+    struct error missing; /* storage's reply to the last try: the blob or container is missing */
+    struct correlation correlation; /* a copy of the caller's */
     bool has_correlation;
 };
 
 static void acquire_try(struct blob_acquire *acquire);
 
-/* Ends with a failure to create what was missing: `what` and its name. */
-static void end_uncreated(struct blob_acquire *acquire, const char *what, const char *name,
-                          enum status status, const struct error *err) {
+/* Ends the acquire because `what`, which was missing, could not be created. */
+static void acquire_end_uncreated(struct blob_acquire *acquire, const char *what, const char *name,
+                                  enum status status, const struct error *err) {
     struct error failure = *err;
     error_wrap(&failure, "creating the %s %s", what, name);
     blob_call_end(&acquire->base, status, &failure);
 }
 
+/* If somebody else was first, or has deleted the container since, the next round notices it. */
 static void on_blob_created(void *context, enum status status, int64_t sent_ms,
                             const struct error *err) {
     struct blob_acquire *acquire = context;
     (void)sent_ms;
-    /* Somebody else was first; or has deleted the container since: the next round will see. */
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS ||
         status == STATUS_CONTAINER_NOT_FOUND) {
         acquire->round++;
         acquire_try(acquire);
         return;
     }
-    end_uncreated(acquire, "blob", acquire->base.blob, status, err);
+    acquire_end_uncreated(acquire, "blob", acquire->base.blob, status, err);
 }
 
-static void describe(const struct blob_acquire *acquire, struct http_headers *metadata) {
+static void add_metadata(const struct blob_acquire *acquire, struct http_headers *metadata) {
     struct lease_store_blob *store = acquire->base.store;
-    const struct http_headers *extra = &store->options->metadata;
+    const struct leasehold_options *options = store->options;
     char created[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(storage_clock_ms(&store->client->clocks[STORAGE_BLOB]), created);
     http_headers_add(metadata, "leaseName", acquire->name);
     http_headers_add(metadata, "createdAt", created);
-    for (size_t i = 0; i < extra->count; i++) {
+    for (size_t i = 0; i < options->metadata_count; i++) {
         struct strbuf key;
         strbuf_init(&key, 1024);
-        strbuf_appendf(&key, "lease_%s", extra->items[i].name);
+        strbuf_appendf(&key, "lease_%s", options->metadata[i].name);
         if (strbuf_status(&key) == STATUS_OK) {
-            http_headers_add(metadata, key.data, extra->items[i].value);
+            http_headers_add(metadata, key.data, options->metadata[i].value);
         } else {
             metadata->status = strbuf_status(&key);
         }
@@ -205,7 +213,7 @@ static void create_blob(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
     struct http_headers metadata;
     http_headers_init(&metadata);
-    describe(acquire, &metadata);
+    add_metadata(acquire, &metadata);
     enum status status = metadata.status;
     if (status == STATUS_OK) {
         blob_create_empty_start(&acquire->base.operation, store->client, store->options->container,
@@ -219,15 +227,17 @@ static void create_blob(struct blob_acquire *acquire) {
     }
 }
 
+/* STATUS_ALREADY_EXISTS: somebody else was first. */
 static void on_container_created(void *context, enum status status, int64_t sent_ms,
                                  const struct error *err) {
     struct blob_acquire *acquire = context;
     (void)sent_ms;
-    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) { /* somebody else was first */
+    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
         create_blob(acquire);
         return;
     }
-    end_uncreated(acquire, "container", acquire->base.store->options->container, status, err);
+    acquire_end_uncreated(acquire, "container", acquire->base.store->options->container, status,
+                          err);
 }
 
 static void create_missing(struct blob_acquire *acquire) {
@@ -306,9 +316,9 @@ static void acquire_try(struct blob_acquire *acquire) {
                              acquire->deadline_ms, on_tried, acquire);
 }
 
-static enum status acquire(struct lease_store *base, struct lease_store_call *call,
-                           const char *name, const char *lease_id, int duration_s,
-                           int64_t deadline_ms) {
+static enum status blob_store_acquire(struct lease_store *base, struct lease_store_call *call,
+                                      const char *name, const char *lease_id, int duration_s,
+                                      int64_t deadline_ms) {
     const struct correlation *correlation = correlation_current();
     struct blob_acquire *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
@@ -329,7 +339,13 @@ static enum status acquire(struct lease_store *base, struct lease_store_call *ca
 }
 
 void lease_store_blob_init(struct lease_store_blob *store, struct storage_client *client,
-                           const struct lease_store_blob_options *options) {
-    static const struct lease_store_ops ops = {acquire, renew, release, break_lease, abandon};
+                           const struct leasehold_options *options) {
+    static const struct lease_store_ops ops = {
+        .acquire = blob_store_acquire,
+        .renew = blob_store_renew,
+        .release = blob_store_release,
+        .break_lease = blob_store_break,
+        .abandon = blob_store_abandon,
+    };
     *store = (struct lease_store_blob){.base = {&ops}, .client = client, .options = options};
 }

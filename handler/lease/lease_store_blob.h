@@ -1,31 +1,25 @@
 /*
- * lease_store_blob.h - leases on blobs; what is missing is created only after storage has said so.
+ * lease_store_blob.h - leases on blobs.
+ *
+ * An acquire is one request if the blob exists. A container or blob is created only after storage
+ * has said that it is missing. The name of a blob is the prefix followed by the lease name.
  */
 #ifndef LEASE_LEASE_STORE_BLOB_H
 #define LEASE_LEASE_STORE_BLOB_H
 
 #include <stdbool.h>
 
-#include "base/http_message.h"
 #include "lease/lease_store.h"
-#include "storage/storage_request.h"
+#include "lease/leasehold.h"
 
-enum { LEASE_CONTAINER_NAME_BYTES = 64, LEASE_BLOB_PREFIX_BYTES = 128 };
-
-struct lease_store_blob_options {
-    char container[LEASE_CONTAINER_NAME_BYTES];
-    char blob_prefix[LEASE_BLOB_PREFIX_BYTES]; /* blob name = prefix + lease name */
-    bool create_container;
-    /* NAME and value; stored on a new blob as lease_NAME, beside leaseName and createdAt. */
-    struct http_headers metadata;
-};
+struct storage_client;
 
 typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
 
 /*
- * Asked on the loop's thread before a missing blob is created. Returns true if the name is wanted. Returns false if it has
- * yet to find that out: it then calls `done` once, on the loop's thread and never inside this call. With false there,
- * there is no blob for that name. `name` is borrowed for the call.
+ * Asked on the loop's thread before a missing blob is created, so that no blob is made for a name
+ * that guards nothing. Returns true if the name is wanted. If it has to find that out first, it
+ * returns false and later calls `done` once, on the loop's thread. `name` is borrowed for the call.
  */
 typedef bool (*lease_store_blob_wanted)(void *context, const char *name,
                                         lease_store_blob_wanted_done done, void *done_context);
@@ -33,14 +27,21 @@ typedef bool (*lease_store_blob_wanted)(void *context, const char *name,
 struct lease_store_blob {
     struct lease_store base;
     struct storage_client *client;
-    const struct lease_store_blob_options *options;
-    /* NULL after init: every name is wanted. What is not wanted is STATUS_NOT_FOUND to acquire. */
+    const struct leasehold_options *options;
+
+    /*
+     * NULL after init: every name is wanted. An acquire of a name that is not wanted ends with
+     * STATUS_NOT_FOUND.
+     */
     lease_store_blob_wanted is_wanted;
     void *context;
 };
 
-/* Borrows both, which must outlive it. Needs no release. */
+/*
+ * Borrows both, which must outlive it. Of the options it uses the container, the prefix, the
+ * metadata and create_container. Needs no cleanup.
+ */
 void lease_store_blob_init(struct lease_store_blob *store, struct storage_client *client,
-                           const struct lease_store_blob_options *options);
+                           const struct leasehold_options *options);
 
 #endif

@@ -3,7 +3,7 @@
 #include "http/loop_call.h"
 #include "lease/lease_manager_internal.h"
 
-/* One wait of any kind. */
+/* What every waiting thread has on its stack. */
 struct lease_wait {
     struct loop_call call;
     struct lease_manager *manager;
@@ -11,11 +11,11 @@ struct lease_wait {
     struct error *err; /* may be NULL */
 };
 
-static void run(struct lease_wait *wait, void (*begin)(void *context), void *context) {
+static void wait_run(struct lease_wait *wait, void (*begin)(void *context), void *context) {
     loop_call_run(&wait->call, wait->manager->platform->loop, begin, context);
 }
 
-static void end(struct lease_wait *wait, enum status status, const struct error *err) {
+static void wait_end(struct lease_wait *wait, enum status status, const struct error *err) {
     wait->status = status;
     if (status != STATUS_OK && wait->err != NULL) {
         *wait->err = *err;
@@ -23,12 +23,12 @@ static void end(struct lease_wait *wait, enum status status, const struct error 
     loop_call_end(&wait->call);
 }
 
-/* --- acquire --- */
+/* ---- acquire ---- */
 
 struct acquire_wait {
     struct lease_wait wait;
     struct lease_acquire acquire;
-    const struct lease_request *request;
+    const struct leasehold_request *request;
     struct lease *lease;
 };
 
@@ -36,7 +36,7 @@ static void on_acquired(void *context, enum status status, struct lease *lease,
                         const struct error *err) {
     struct acquire_wait *own = context;
     own->lease = lease;
-    end(&own->wait, status, err);
+    wait_end(&own->wait, status, err);
 }
 
 static void begin_acquire(void *context) {
@@ -45,17 +45,17 @@ static void begin_acquire(void *context) {
 }
 
 enum status lease_manager_acquire(struct lease_manager *manager,
-                                  const struct lease_request *request, struct lease **out,
+                                  const struct leasehold_request *request, struct lease **out,
                                   struct error *err) {
     struct acquire_wait own = {.wait = {.manager = manager, .err = err}, .request = request};
-    run(&own.wait, begin_acquire, &own);
+    wait_run(&own.wait, begin_acquire, &own);
     if (own.wait.status == STATUS_OK) {
         *out = own.lease;
     }
     return own.wait.status;
 }
 
-/* --- wait --- */
+/* ---- wait ---- */
 
 struct hold_wait {
     struct lease_wait wait;
@@ -66,7 +66,7 @@ struct hold_wait {
 
 static void on_held(void *context, enum status status, const struct error *err) {
     struct hold_wait *own = context;
-    end(&own->wait, status, err);
+    wait_end(&own->wait, status, err);
 }
 
 static void begin_hold(void *context) {
@@ -78,11 +78,11 @@ enum status lease_manager_wait(struct lease_manager *manager, struct lease *leas
                                int64_t duration_ms, struct error *err) {
     struct hold_wait own = {
         .wait = {.manager = manager, .err = err}, .lease = lease, .duration_ms = duration_ms};
-    run(&own.wait, begin_hold, &own);
+    wait_run(&own.wait, begin_hold, &own);
     return own.wait.status;
 }
 
-/* --- ensure --- */
+/* ---- extend ---- */
 
 struct extend_wait {
     struct lease_wait wait;
@@ -96,7 +96,7 @@ static void on_extended(void *context, enum status status, int64_t safe_until_ms
                         const struct error *err) {
     struct extend_wait *own = context;
     own->safe_until_ms = safe_until_ms;
-    end(&own->wait, status, err);
+    wait_end(&own->wait, status, err);
 }
 
 static void begin_extend(void *context) {
@@ -110,14 +110,14 @@ enum status lease_manager_extend_for(struct lease_manager *manager, struct lease
                                      struct error *err) {
     struct extend_wait own = {
         .wait = {.manager = manager, .err = err}, .lease = lease, .needed_ms = needed_ms};
-    run(&own.wait, begin_extend, &own);
+    wait_run(&own.wait, begin_extend, &own);
     if (own.wait.status == STATUS_OK) {
         *out_safe_until_ms = own.safe_until_ms;
     }
     return own.wait.status;
 }
 
-/* --- break --- */
+/* ---- break ---- */
 
 struct break_wait {
     struct lease_wait wait;
@@ -127,7 +127,7 @@ struct break_wait {
 
 static void on_broken(void *context, enum status status, const struct error *err) {
     struct break_wait *own = context;
-    end(&own->wait, status, err);
+    wait_end(&own->wait, status, err);
 }
 
 static void begin_break(void *context) {
@@ -138,11 +138,11 @@ static void begin_break(void *context) {
 enum status lease_manager_break(struct lease_manager *manager, const char *name,
                                 struct error *err) {
     struct break_wait own = {.wait = {.manager = manager, .err = err}, .name = name};
-    run(&own.wait, begin_break, &own);
+    wait_run(&own.wait, begin_break, &own);
     return own.wait.status;
 }
 
-/* --- close --- */
+/* ---- close ---- */
 
 struct close_wait {
     struct lease_wait wait;
@@ -153,7 +153,7 @@ struct close_wait {
 static void on_closed(void *context, int unreleased) {
     struct close_wait *own = context;
     own->unreleased = unreleased;
-    end(&own->wait, STATUS_OK, NULL);
+    wait_end(&own->wait, STATUS_OK, NULL);
 }
 
 static void begin_close(void *context) {
@@ -163,6 +163,6 @@ static void begin_close(void *context) {
 
 int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms) {
     struct close_wait own = {.wait = {.manager = manager}, .deadline_ms = deadline_ms};
-    run(&own.wait, begin_close, &own);
+    wait_run(&own.wait, begin_close, &own);
     return own.unreleased;
 }

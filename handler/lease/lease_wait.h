@@ -1,8 +1,8 @@
 /*
- * lease_wait.h - what a lease manager does, for threads that wait for it.
+ * lease_wait.h - the lease manager's operations for threads that block.
  *
  * Each function starts an operation of lease_manager.h on the loop and waits for its end.
- * Threads  Any but the loop's own, which would wait for itself. The loop runs.
+ * Threads  Any but the loop's own, which would wait for itself. The loop is running.
  */
 #ifndef LEASE_LEASE_WAIT_H
 #define LEASE_LEASE_WAIT_H
@@ -11,7 +11,7 @@
 
 /* lease_acquire_start. `out` is untouched on failure. */
 enum status lease_manager_acquire(struct lease_manager *manager,
-                                  const struct lease_request *request, struct lease **out,
+                                  const struct leasehold_request *request, struct lease **out,
                                   struct error *err) MUST_CHECK;
 
 /* lease_hold_start */
@@ -27,7 +27,7 @@ enum status lease_manager_extend_for(struct lease_manager *manager, struct lease
 enum status lease_manager_break(struct lease_manager *manager, const char *name,
                                 struct error *err) MUST_CHECK;
 
-/* lease_manager_close_start. Returns how many leases could not be released. */
+/* lease_manager_close_start. Returns how many releases storage has not confirmed. */
 int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * leasehold.h - named locks for processes on any number of machines: Azure Blob leases that are acquired with patience,
- * renewed for as long as the work lasts, and given back.
+ * leasehold.h - named locks for processes on any number of machines, made of Azure Blob leases.
  *
- * The public face of libleasehold.a, complete in itself: C11 or C++, standard headers alone. Link with -lleasehold
- * -lcurl -lcjson -lcrypto -lm -pthread.
+ * A client acquires leases, renews them in the background for as long as the work lasts, and
+ * releases them. This header is the whole API of libleasehold.a. It compiles as C11 and C++11 and
+ * needs standard headers only. Link with -lleasehold -lcurl -lcjson -lcrypto -lm -pthread.
  *
  *     struct leasehold_options options = leasehold_options_default();
  *     options.connection_string = "UseDevelopmentStorage=true";
@@ -18,44 +18,67 @@
  *     }
  *     leasehold_close(client, 5000);
  *
- * Vocabulary   client    a connection to one storage account, with any number of leases
- *              lease     the right to a name, held by one holder at a time; at Azure it is a lease on the blob called
- *                        prefix + name, which is created where it is missing
- *              renewal   the client's request that lets a lease last for its whole duration again
- *              safety    the part of the duration (90 %) after the last good renewal for which a holder may rely on the
- *                        lease; past it the lease counts as lost, although Azure lets nobody else have it yet
- * Promise      While leasehold_is_held answers true, nobody else holds the name. That is a question to this machine's
- *              clock and never to the network: the time is reckoned from before the request that was granted was sent,
- *              on a clock that does not jump and counts suspended time. Clocks of different machines are never
- *              compared; all that is asked of them is to run equally fast, to within what safety leaves.
- * No promise   A lease stops nobody from writing. A process may be paused between asking and writing, and what it has
- *              sent may arrive when its lease is long over. So the store that you write to must check too: an ETag
- *              (If-Match), or a number that only grows, compared in the same transaction. Then a late write fails
- *              instead of doing harm. An operator may break any lease (leasehold_break); its holder learns it at his
- *              next renewal. A lease without end is neither renewed nor ever known to be lost.
- * Threads      Every function may be called from any thread, on one client and one lease too, but for open and close: a
- *              client is closed once all other calls on it have returned, and a lease is not used after its release.
- *              The client has one thread of its own, for all its leases; every signal is blocked there, SIGPIPE too.
- *              A client does not outlive fork.
- * Events       renewed, renewal_failed and lost are called on the client's thread, one after the other, for all leases of
- *              the client. They must not block: no lease is renewed meanwhile. From inside one, leases may be asked
- *              about and released; acquire, ensure, wait, break and close may not be called. One that runs while
- *              its lease is released may end after release has returned; none is called once close has returned.
- *              One exception: where leasehold_release is the first to notice that its lease was lost, lost is called on the
- *              releasing thread before release returns. So release nothing with a lock held that lost takes.
- * Signals      Nothing here may be called in a signal handler. Block the signal in all threads (pthread_sigmask, before
- *              the first starts), let a thread sit in sigwait, or an event loop read a signalfd, and call
- *              leasehold_cancel from there. examples/ shows it.
- * Errors       What can fail returns an enum leasehold_result; out-parameters are untouched on failure. The caller's
- *              struct leasehold_error, which may be NULL, tells more, for people; it is filled on failure alone.
- *              Nothing is printed. No message holds a key or signature.
- * Ownership    Strings and structures handed in are copied. A lease belongs to its client: close ends it if release has
- *              not.
- * Time         _s are seconds, _ms milliseconds. Times in events are milliseconds since 1970 on the machine's clock, for
- *              people and logs: ask leasehold_safe_for_ms instead of comparing them.
+ * Vocabulary
+ *     client         A connection to one storage account, with any number of leases.
+ *     lease          The right to a name, which one holder has at a time. At Azure it is a lease on
+ *                    the blob called prefix + name. A missing blob is created.
+ *     renewal        A request after which a lease lasts for its whole duration again.
+ *     safe deadline  The time until which a holder may rely on its lease. It is 90 % of the
+ *                    duration (safety_threshold) after the last good renewal. Past it the lease
+ *                    counts as lost, although Azure gives it to nobody else until it has expired.
  *
- * Facts of Azure's: "Lease Blob" (REST) - a lease lasts 15 to 60 seconds or has no end; "Naming and Referencing
- * Containers, Blobs, and Metadata".
+ * What is promised
+ *     While leasehold_is_held returns true, nobody else holds the name. The answer comes from this
+ *     machine's clock and sends no request. The deadline counts from before the granted request was
+ *     sent. The clock does not jump and counts suspended time. Clocks of different machines are
+ *     never compared. They need to run equally fast, within what the safety threshold leaves.
+ *
+ * What is not promised
+ *     A lease stops nobody from writing. A process may be paused between leasehold_is_held and its
+ *     write, and the write may arrive long after the lease has ended. So the store that you write
+ *     to must check as well: compare an ETag (If-Match), or a number that only grows, in the same
+ *     transaction. Then a late write fails and does no harm.
+ *     An operator may break any lease (leasehold_break). Its holder learns that at the next
+ *     renewal. A lease without an end is never renewed, so its holder never learns of a loss.
+ *
+ * Threads
+ *     Every function may be called from any thread, also for one client or lease, except open and
+ *     close. Close a client when all other calls on it have returned. Do not use a lease after its
+ *     release. The client has one thread of its own for all its leases, on which every signal is
+ *     blocked, SIGPIPE included. A client does not survive fork.
+ *
+ * Events
+ *     A listener's renewed, renewal_failed and lost are called on the client's thread, one after
+ *     the other for all leases of the client. They must not block, because no lease is renewed
+ *     meanwhile. They may query and release leases. They may not call acquire, extend_for, wait,
+ *     break or close.
+ *     An event that runs while its lease is being released may end after release has returned. No
+ *     event runs after close has returned.
+ *     One exception: if leasehold_release is the first to notice a loss, it calls lost on its own
+ *     thread before it returns. So hold no lock during release that lost takes.
+ *
+ * Signals
+ *     Call nothing of this in a signal handler. Block the signal in all threads (pthread_sigmask,
+ *     before the first thread starts). Then call leasehold_cancel from a thread in sigwait, or from
+ *     an event loop that reads a signalfd. The programs in examples/ show how.
+ *
+ * Errors
+ *     A function that can fail returns an enum leasehold_result and leaves its out-parameters
+ *     untouched on failure. On failure alone it fills the caller's struct leasehold_error, which
+ *     explains the failure to people. That pointer may be NULL. Nothing is printed. No message
+ *     contains a key or a signature.
+ *
+ * Ownership
+ *     Strings and structs that are passed in are copied. A lease belongs to its client; close ends
+ *     the leases that were not released.
+ *
+ * Time
+ *     _s are seconds, _ms milliseconds. Times in events are milliseconds since 1970 on the
+ *     machine's wall clock, for people and logs. Do not compute with them; call
+ *     leasehold_safe_for_ms instead.
+ *
+ * Facts of Azure's come from "Lease Blob" (REST): a lease lasts 15 to 60 seconds or has no end; and
+ * from "Naming and Referencing Containers, Blobs, and Metadata".
  */
 #ifndef LEASEHOLD_H
 #define LEASEHOLD_H
@@ -77,53 +100,73 @@ extern "C" {
 struct leasehold;
 struct leasehold_lease;
 
-/* --- results --- */
+/* ---- results ---- */
 
 enum leasehold_result {
     LEASEHOLD_OK,
-    LEASEHOLD_HELD_ELSEWHERE, /* somebody else holds the lease, and did for as long as was waited */
-    LEASEHOLD_LOST,           /* the lease is not held any more: end the work that rests on it */
-    LEASEHOLD_UNAVAILABLE,    /* storage could not be reached or kept failing: worth another try */
-    LEASEHOLD_REFUSED,        /* storage refused the key or signature (401, 403) */
-    LEASEHOLD_CANCELLED,      /* leasehold_cancel */
-    LEASEHOLD_INVALID, /* an option, a name or another value that is not allowed; the message says which */
+
+    /* Somebody else held the lease for as long as the call waited. */
+    LEASEHOLD_HELD_ELSEWHERE,
+
+    /* The lease is no longer held. End the work that rests on it. */
+    LEASEHOLD_LOST,
+
+    /* Storage could not be reached or kept failing. Another try may succeed. */
+    LEASEHOLD_UNAVAILABLE,
+
+    /* Storage rejected the key or signature (401, 403). */
+    LEASEHOLD_REFUSED,
+
+    /* leasehold_cancel was called. */
+    LEASEHOLD_CANCELLED,
+
+    /* An option, a name or another value is not allowed. The message says which. */
+    LEASEHOLD_INVALID,
+
     LEASEHOLD_NO_MEMORY,
-    LEASEHOLD_FAILED, /* anything else: the message says what */
+
+    /* Anything else. The message says what. */
+    LEASEHOLD_FAILED,
 };
 
-/* What a result means, in a few words. Never NULL, static. */
+/* Returns what a result means, in a few words. Static, never NULL. */
 const char *leasehold_result_text(enum leasehold_result result);
 
 struct leasehold_error {
     enum leasehold_result result;
-    int http_status;     /* of storage's answer; 0: there was none */
-    char code[64];       /* its error code, "ContainerNotFound"; "" if none */
-    char request_id[40]; /* its x-ms-request-id, for Azure's support; "" if none */
+    int http_status;     /* of storage's answer; 0 without an answer */
+    char code[64];       /* storage's error code, like "ContainerNotFound"; "" without one */
+    char request_id[40]; /* storage's x-ms-request-id, for Azure's support; "" without one */
     char message[512];   /* one line */
 };
 
-/* --- a client --- */
+/* ---- a client ---- */
 
 enum {
-    LEASEHOLD_INFINITE = -1, /* a duration: no end */
-    LEASEHOLD_AUTO =
-        -1, /* a renewal interval: two thirds of the duration, less where safety is tighter */
+    /* A duration: the lease has no end. */
+    LEASEHOLD_INFINITE = -1,
+
+    /* A renewal interval: two thirds of the duration, or less if the safe deadline is earlier. */
+    LEASEHOLD_AUTO = -1,
 };
 
-/* What listeners are told; all borrowed for the call. Wall-clock times, in milliseconds since 1970. */
+/*
+ * What has happened to a lease. The strings are borrowed for the call. Times are wall-clock times
+ * in milliseconds since 1970.
+ */
 struct leasehold_event {
     const char *lease_name;
     const char *lease_id;
     int64_t time_ms;
-    int64_t expires_ms;      /* renewed: when it ends at Azure if it is not renewed again */
+    int64_t expires_ms;      /* renewed: when the lease ends at Azure without another renewal */
     int renewal_count;       /* good renewals so far */
     int attempt;             /* renewal_failed: 1, 2, ... */
-    bool will_retry;         /* renewal_failed: false: the lease will be lost when safety is over */
-    const char *reason;      /* renewal_failed, lost: for people; otherwise NULL */
+    bool will_retry;         /* renewal_failed: if false, the lease is lost at the safe deadline */
+    const char *reason;      /* renewal_failed, lost: for people; NULL in other events */
     int64_t last_renewal_ms; /* lost: the last good renewal, or the acquire */
 };
 
-/* Any may be NULL. `context` is the listener's. */
+/* Any function may be NULL. `context` is passed to each of them. */
 struct leasehold_listener {
     void (*renewed)(void *context, const struct leasehold_event *event);
     void (*renewal_failed)(void *context, const struct leasehold_event *event);
@@ -131,77 +174,122 @@ struct leasehold_listener {
     void *context;
 };
 
-/* Stored as lease_NAME on the blobs that are created. */
+/* Stored as lease_NAME on each blob that is created. */
 struct leasehold_metadata {
-    const char *name;  /* letters, digits and _, no digit first; 1 to 128 */
+    const char *name;  /* 1 to 128 letters, digits and _, no digit first */
     const char *value; /* 1 to 1024 printable ASCII characters, no space first or last */
 };
 
+/* Each field is followed by its default and the values that are allowed. */
 struct leasehold_options {
-    const char *
-        connection_string; /* an account key or a SAS, or UseDevelopmentStorage=true; has no default */
-    const char *container; /* "leases" */
-    const char *
-        blob_prefix; /* "lease-"; up to 100 characters; the rules of names apply to prefix and name together */
-    bool create_container;                     /* true: where storage says that it is missing */
-    const struct leasehold_metadata *metadata; /* none; 7 KiB in all */
+    /* No default. An account key, a SAS, or UseDevelopmentStorage=true. */
+    const char *connection_string;
+
+    /* "leases". Azure's rules for container names apply. */
+    const char *container;
+
+    /* "lease-". At most 100 characters. Prefix and name together must be a valid lease name. */
+    const char *blob_prefix;
+
+    /* true. Whether to create the container once storage has said that it is missing. */
+    bool create_container;
+
+    /* None. At most 7 KiB in all. */
+    const struct leasehold_metadata *metadata;
     size_t metadata_count;
-    int duration_s;  /* 30; 15 to 60, or LEASEHOLD_INFINITE */
-    bool auto_renew; /* true. False: only leasehold_extend_for renews a lease */
-    int64_t
-        renew_interval_ms; /* LEASEHOLD_AUTO; at least 1, below safety. Leases of another duration are
-                                           renewed in proportion. Of no effect with LEASEHOLD_INFINITE */
-    int renew_max_retries;   /* 3; 0 to 100: attempts after the first, for one renewal */
-    int64_t renew_retry_ms;  /* 1000; 1 to 60,000: the first wait between them; doubles */
-    double safety_threshold; /* 0.9; 0.5 to 0.95: the part of the duration that may be relied on */
-    int64_t
-        acquire_timeout_ms; /* 10,000; 0 to 600,000: how long acquire waits for a holder; 0: tries once */
-    int64_t acquire_retry_ms; /* 50; 1 to 60,000: the first wait between its tries; varies */
-    struct leasehold_listener listener; /* nobody */
+
+    /* 30. From 15 to 60, or LEASEHOLD_INFINITE. */
+    int duration_s;
+
+    /* true. If false, only leasehold_extend_for renews a lease. */
+    bool auto_renew;
+
+    /*
+     * LEASEHOLD_AUTO. Otherwise at least 1, and before the safe deadline. A lease of another
+     * duration is renewed in proportion. Ignored if duration_s is LEASEHOLD_INFINITE.
+     */
+    int64_t renew_interval_ms;
+
+    /* 3. From 0 to 100: how often a failed renewal is tried again. */
+    int renew_max_retries;
+
+    /* 1000. From 1 to 60,000: the wait before the first retry. Later waits double. */
+    int64_t renew_retry_ms;
+
+    /* 0.9. From 0.5 to 0.95: the safe deadline as a part of the duration. */
+    double safety_threshold;
+
+    /* 10,000. From 0 to 600,000: how long acquire waits for another holder. 0 tries once. */
+    int64_t acquire_timeout_ms;
+
+    /* 50. From 1 to 60,000: the wait before acquire's second try. Later waits grow, with jitter. */
+    int64_t acquire_retry_ms;
+
+    /* None. Called for every lease whose request names no listener of its own. */
+    struct leasehold_listener listener;
 };
 
-/* The values given above. */
+/* Returns the defaults given above. */
 struct leasehold_options leasehold_options_default(void);
 
 /*
- * Opens a client. Storage is not asked anything: what it does not like shows at the first acquire. Descriptors 0 to 2 that are
- * closed are opened on /dev/null, so that no connection becomes the program's stdout.
- * LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY, LEASEHOLD_FAILED (no thread to be had).
+ * Opens a client without sending a request. What storage does not accept shows at the first
+ * acquire. Opens descriptors 0 to 2 on /dev/null if they are closed, because a connection must not
+ * become the program's stdout.
+ *
+ * LEASEHOLD_INVALID     an option is not allowed
+ * LEASEHOLD_NO_MEMORY
+ * LEASEHOLD_FAILED      no thread could be started, or a descriptor could not be opened
  */
 enum leasehold_result leasehold_open(const struct leasehold_options *options,
                                      struct leasehold **out,
                                      struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
-/* Ends every acquire, wait and break under way, and those to come, with LEASEHOLD_CANCELLED. Leases stay held and renewed. */
+/*
+ * Ends every acquire, wait and break with LEASEHOLD_CANCELLED, and every extend_for that needs a
+ * renewal. Later calls end the same way. Leases stay held and are renewed.
+ */
 void leasehold_cancel(struct leasehold *client);
 
 /*
- * Gives back every lease that is still held or on its way back, all at once, waits at most `timeout_ms` until storage has
- * heard of each, and frees client and leases. How many storage did not hear of: they run out by themselves, but one
- * without end has to be broken. NULL is fine.
+ * Releases all leases at once and waits until storage has confirmed each, at most `timeout_ms`.
+ * Then frees the client and its leases. Returns how many releases were not confirmed. Those leases
+ * expire on their own; one without an end must be broken. NULL is allowed.
  */
 int leasehold_close(struct leasehold *client, int64_t timeout_ms);
 
-/* --- leases --- */
+/* ---- leases ---- */
 
-/* Start from zero: struct leasehold_request request = {.name = "..."} */
+/* Initialize it with zeros: struct leasehold_request request = {.name = "..."} */
 struct leasehold_request {
-    const char *
-        name; /* 1 to 255 of A-Z a-z 0-9 . _ ~ - /, no part between slashes empty or ending with a dot */
-    int duration_s;     /* 15 to 60, or LEASEHOLD_INFINITE; 0: as in the options */
-    bool try_once;      /* do not wait for a holder, whatever the timeouts say */
-    int64_t timeout_ms; /* up to 600,000: how long to wait for a holder; 0: as in the options */
+    /* 1 to 255 of A-Z a-z 0-9 . _ ~ - /, no part between slashes empty or ending with a dot */
+    const char *name;
+
+    /* 15 to 60, or LEASEHOLD_INFINITE. 0 takes the options' value. */
+    int duration_s;
+
+    /* Do not wait for another holder, whatever the timeouts say. */
+    bool try_once;
+
+    /* How long to wait for another holder, at most 600,000. 0 takes the options' value. */
+    int64_t timeout_ms;
+
+    /* Called for this lease. If all three functions are NULL, the options' listener is called. */
+    struct leasehold_listener listener;
 };
 
 /*
- * Acquires a lease. Waits for a holder as said; storage that fails is tried for 10 s at least. The lease is safe when it
- * is handed out, and renewed from then on.
+ * Acquires a lease. Waits for another holder as the request says. If storage fails, tries for at
+ * least 10 s. A lease that is returned is safe at that moment and is renewed from then on. After a
+ * failure, a lease that storage may have granted all the same is released.
  *
- * LEASEHOLD_HELD_ELSEWHERE
- * LEASEHOLD_UNAVAILABLE   what storage may have granted all the same is given back
- * LEASEHOLD_CANCELLED     likewise
- * LEASEHOLD_REFUSED, LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY
- * LEASEHOLD_FAILED        among others: the container is missing and not to be created
+ * LEASEHOLD_HELD_ELSEWHERE   somebody else held it all that time
+ * LEASEHOLD_UNAVAILABLE      storage kept failing
+ * LEASEHOLD_REFUSED          storage rejected the credentials
+ * LEASEHOLD_CANCELLED
+ * LEASEHOLD_INVALID          the request is not allowed
+ * LEASEHOLD_NO_MEMORY
+ * LEASEHOLD_FAILED           for example: the container is missing and may not be created
  */
 enum leasehold_result leasehold_acquire(struct leasehold *client,
                                         const struct leasehold_request *request,
@@ -209,45 +297,53 @@ enum leasehold_result leasehold_acquire(struct leasehold *client,
                                         struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
- * Ends the lease, held or lost, and the use of `lease`. Returns at once: storage is told in the background, again and
- * again until it has heard or the lease has run out. NULL is fine.
+ * Ends the lease, whether held or lost, and the use of `lease`. Returns at once. The release is
+ * sent in the background, until storage has confirmed it or the lease has expired. NULL is allowed.
  */
 void leasehold_release(struct leasehold_lease *lease);
 
-/* May work rest on it at this moment? Costs no request. */
+/* Returns true if work may rest on the lease at this moment. Sends no request. */
 bool leasehold_is_held(const struct leasehold_lease *lease);
 
-/* For how long it may, if it is not renewed again; 0: it is not held. INT64_MAX: no end. */
+/*
+ * Returns how long the lease may be relied on without another renewal. 0 if it is not held,
+ * INT64_MAX if it has no end.
+ */
 int64_t leasehold_safe_for_ms(const struct leasehold_lease *lease);
 
-/* Its id at Azure, a UUID; valid until release. */
+/* Returns the lease's id at Azure, a UUID. It is valid until release. */
 const char *leasehold_id(const struct leasehold_lease *lease);
 
-/* Good renewals so far. */
+/* Returns the number of good renewals so far. */
 int leasehold_renewal_count(const struct leasehold_lease *lease);
 
 /*
- * Sleeps `duration_ms` with the lease in hand.
- * LEASEHOLD_LOST, LEASEHOLD_CANCELLED: as soon as it is, without waiting for the rest.
+ * Sleeps `duration_ms` while the lease is held.
+ *
+ * LEASEHOLD_LOST        returned as soon as the lease is lost
+ * LEASEHOLD_CANCELLED   returned as soon as leasehold_cancel is called
  */
 enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_t duration_ms,
                                      struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
- * Before a step that takes `needed_ms` at most and rests on the lease until its end: where less is left, renews the lease
- * first and waits for that. `needed_ms`: 0 to below safety (90 % of the duration).
- * LEASEHOLD_LOST        it is lost, or could not be renewed in time: do not begin the step
- * LEASEHOLD_CANCELLED   while it was being renewed
+ * Makes sure that the lease is safe for `needed_ms` more. Call it before a step that takes at most
+ * that long. If less is left, the lease is renewed first. `needed_ms` is at least 0 and less than
+ * the time from a renewal to the safe deadline.
+ *
+ * LEASEHOLD_LOST        it is lost or could not be renewed in time: do not begin the step
+ * LEASEHOLD_CANCELLED   leasehold_cancel was called before it was renewed
  * LEASEHOLD_INVALID     no renewal gives so much time
  */
 enum leasehold_result leasehold_extend_for(struct leasehold_lease *lease, int64_t needed_ms,
                                            struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
- * For operators: ends anybody's lease on `name` at once. `out_was_held` (may be NULL): was there one? Without one, and
- * without a blob of that name, there is nothing to do, which is LEASEHOLD_OK too.
- * LEASEHOLD_UNAVAILABLE (after 10 s), LEASEHOLD_CANCELLED, LEASEHOLD_REFUSED, LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY,
- * LEASEHOLD_FAILED
+ * For operators: ends anybody's lease on `name` at once. Sets `out_was_held`, which may be NULL, to
+ * whether there was a lease. Returns LEASEHOLD_OK without a lease or a blob of that name too.
+ *
+ * LEASEHOLD_UNAVAILABLE   storage kept failing for 10 s
+ * LEASEHOLD_CANCELLED, LEASEHOLD_REFUSED, LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY, LEASEHOLD_FAILED
  */
 enum leasehold_result leasehold_break(struct leasehold *client, const char *name,
                                       bool *out_was_held,

@@ -54,7 +54,7 @@ bool http_answer_is_sendable(const struct http_response *response) {
     return false;
 }
 
-/* The reason phrases of RFC 9110, of what is answered here. */
+/* The reason phrases of the statuses that are answered here. Source: RFC 9110. */
 static const struct {
     int status;
     const char *reason;
@@ -96,7 +96,7 @@ static const char *reason_of(const struct http_response *response) {
     return "";
 }
 
-/* Is this one of the headers that frame a message, and so are ours alone to write? */
+/* Returns true for a header that frames a message, which the server alone writes. */
 static bool is_framing_header(const char *name) {
     return strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0 ||
            strcasecmp(name, "Connection") == 0;

@@ -17,8 +17,8 @@ bool http_body_is_open(const struct http_body *body) {
     return body->state != HTTP_BODY_ENDED && body->state != HTTP_BODY_BROKEN;
 }
 
-static size_t take_bytes(struct http_body *body, const char *bytes, size_t length,
-                         struct strbuf *out) {
+static size_t body_take_bytes(struct http_body *body, const char *bytes, size_t length,
+                              struct strbuf *out) {
     size_t taken = length < body->left ? length : (size_t)body->left;
     if (out != NULL) {
         strbuf_append(out, bytes, taken);
@@ -30,7 +30,7 @@ static size_t take_bytes(struct http_body *body, const char *bytes, size_t lengt
     return taken;
 }
 
-static enum http_body_state take_size(struct http_body *body, char c) {
+static enum http_body_state take_size_digit(struct http_body *body, char c) {
     int digit = hex_digit(c);
     if (digit >= 0 && body->digit_count < MAX_SIZE_DIGITS) {
         body->left = body->left * 16 + (uint64_t)digit;
@@ -45,7 +45,7 @@ static enum http_body_state take_size(struct http_body *body, char c) {
                                                                    : HTTP_BODY_BROKEN;
 }
 
-static enum http_body_state end_size(struct http_body *body) {
+static enum http_body_state end_chunk_size(struct http_body *body) {
     body->digit_count = 0;
     return body->left > 0 ? HTTP_BODY_BYTES : HTTP_BODY_TRAILER;
 }
@@ -54,15 +54,15 @@ static enum http_body_state only(char c, char expected, enum http_body_state nex
     return c == expected ? next : HTTP_BODY_BROKEN;
 }
 
-/* One byte of what stands around the chunks. */
-static enum http_body_state take_byte(struct http_body *body, char c) {
+/* Takes one byte outside of the chunks, and returns what comes next. */
+static enum http_body_state take_framing_byte(struct http_body *body, char c) {
     switch (body->state) {
     case HTTP_BODY_SIZE:
-        return take_size(body, c);
+        return take_size_digit(body, c);
     case HTTP_BODY_EXTENSION:
         return c == '\r' ? HTTP_BODY_SIZE_END : c == '\n' ? HTTP_BODY_BROKEN : HTTP_BODY_EXTENSION;
     case HTTP_BODY_SIZE_END:
-        return c == '\n' ? end_size(body) : HTTP_BODY_BROKEN;
+        return c == '\n' ? end_chunk_size(body) : HTTP_BODY_BROKEN;
     case HTTP_BODY_CHUNK_CR:
         return only(c, '\r', HTTP_BODY_CHUNK_END);
     case HTTP_BODY_CHUNK_END:
@@ -92,14 +92,15 @@ size_t http_body_feed(struct http_body *body, const char *bytes, size_t length,
     size_t used = 0;
     while (used < length && http_body_is_open(body)) {
         if (body->state == HTTP_BODY_BYTES) {
-            used += take_bytes(body, bytes + used, length - used, out);
+            used += body_take_bytes(body, bytes + used, length - used, out);
             continue;
         }
         bool is_beside =
             body->state == HTTP_BODY_EXTENSION || body->state == HTTP_BODY_TRAILER_LINE;
         body->trailer_bytes += is_beside;
-        body->state = body->trailer_bytes > MAX_TRAILER_BYTES ? HTTP_BODY_BROKEN
-                                                              : take_byte(body, bytes[used]);
+        body->state = body->trailer_bytes > MAX_TRAILER_BYTES
+                          ? HTTP_BODY_BROKEN
+                          : take_framing_byte(body, bytes[used]);
         used++;
     }
     return used;

@@ -8,39 +8,39 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "server/http_exchange.h"
+#include "http/event_loop.h"
+#include "server/admission.h"
 
 enum {
     BLOCK_BYTES = 64 * 1024,
-    BLOCKS_PER_STEP = 16, /* then it is somebody else's turn */
+    BLOCKS_PER_ADVANCE = 16, /* before other connections go on */
     LINGER_MS = 5000,
-    KEPT_BYTES = 4096, /* a buffer of at most this is kept for the next request */
-    ANSWER_HEAD_MAX_BYTES = 256 * 1024,
-    DISCARD_MAX_BYTES = 100 * 1024 * 1024 /* the largest body that the host passes on */
+    /* The largest body that the host passes on. */
+    DISCARD_MAX_BYTES = 100 * 1024 * 1024
 };
 
-/* Turns */
+/* ---- sweeps ---- */
 
-void http_connections_want_turn(struct http_connections *all) {
-    if (!all->is_turn_posted) {
-        all->is_turn_posted = true;
-        event_loop_post(all->loop, &all->turn);
+void http_connections_request_sweep(struct http_connections *all) {
+    if (!all->is_sweep_posted) {
+        all->is_sweep_posted = true;
+        event_loop_post(all->shared.loop, &all->sweep);
     }
 }
 
-static void queue(struct http_connection *connection) {
+static void connection_queue(struct http_connection *connection) {
     if (!connection->is_queued) {
         connection->is_queued = true;
         TAILQ_INSERT_TAIL(&connection->all->queued, connection, queued_entry);
-        http_connections_want_turn(connection->all);
+        http_connections_request_sweep(connection->all);
     }
 }
 
-/* Deadlines */
+/* ---- deadlines ---- */
 
-/* How long it may wait in its phase; 0: for ever. */
-static int64_t limit_ms(const struct http_connection *connection) {
-    int request_timeout_ms = connection->all->options.request_timeout_ms;
+/* Returns how long a connection may wait in its phase; 0 for ever. */
+static int64_t phase_limit_ms(const struct http_connection *connection) {
+    int request_timeout_ms = connection->all->shared.options.request_timeout_ms;
     switch (connection->phase) {
     case HTTP_CONNECTION_HEAD:
         return connection->is_idle ? 0 : request_timeout_ms;
@@ -56,121 +56,109 @@ static int64_t limit_ms(const struct http_connection *connection) {
     }
 }
 
-/* A request that comes whole, and an answer that leaves at once, do not wait, and set no timer. */
-static void begin_waiting(struct http_connection *connection) {
-    int64_t limit = limit_ms(connection);
-    if (limit > 0 && !connection->is_timed) {
-        struct event_loop *loop = connection->all->loop;
+/*
+ * Sets a deadline when a connection begins to wait in its phase. A request that comes whole, and an
+ * answer that leaves at once, do not wait and set no timer.
+ */
+static void set_deadline(struct http_connection *connection) {
+    int64_t limit_ms = phase_limit_ms(connection);
+    if (limit_ms > 0 && !connection->is_timed) {
+        struct event_loop *loop = connection->all->shared.loop;
         event_loop_set_timer(loop, &connection->deadline,
-                             clock_now_ms(event_loop_clock(loop)) + limit);
+                             clock_now_ms(event_loop_clock(loop)) + limit_ms);
         connection->is_timed = true;
     }
 }
 
-static void end_never(struct http_connection *connection) {
+static void clear_deadline(struct http_connection *connection) {
     if (connection->is_timed) {
         connection->is_timed = false;
-        event_loop_stop_timer(connection->all->loop, &connection->deadline);
+        event_loop_stop_timer(connection->all->shared.loop, &connection->deadline);
     }
 }
 
-/* From request to request */
+/* ---- from request to request ---- */
 
-static void empty(struct strbuf *buf) {
-    if (buf->capacity > KEPT_BYTES) {
-        strbuf_cleanup(buf);
-    } else {
-        strbuf_clear(buf);
-    }
-}
-
-static void forget_request(struct http_connection *connection) {
+static void connection_reset(struct http_connection *connection) {
     http_head_reader_reset(&connection->reader);
-    connection->head = (struct http_head){.method = "", .target = "", .query = ""};
-    http_headers_cleanup(&connection->headers);
-    connection->all->buffered_bytes -= connection->body.length;
-    empty(&connection->body);
-    connection->is_too_large = false;
-    http_response_cleanup(&connection->inbound.response);
-    empty(&connection->out);
-    connection->body_bytes = 0;
-    connection->sent_bytes = 0;
+    connection->all->buffered_bytes -= connection->exchange.body.length;
+    http_exchange_reset(&connection->exchange);
 }
 
-static void begin_idling(struct http_connection *connection) {
+static void idle_begin(struct http_connection *connection) {
     connection->phase = HTTP_CONNECTION_HEAD;
     http_body_init(&connection->framing, 0);
     connection->is_idle = true;
     TAILQ_INSERT_TAIL(&connection->all->idle, connection, idle_entry);
-    end_never(connection);
+    clear_deadline(connection);
 }
 
-static void end_idling(struct http_connection *connection) {
+static void idle_end(struct http_connection *connection) {
     if (connection->is_idle) {
         connection->is_idle = false;
         TAILQ_REMOVE(&connection->all->idle, connection, idle_entry);
     }
 }
 
-static void leave_hand(struct http_connection *connection) {
+static void connection_leave_hand(struct http_connection *connection) {
     if (connection->is_in_hand) {
         connection->is_in_hand = false;
-        admission_leave(connection->all->admission);
+        admission_leave(connection->all->shared.admission);
     }
 }
 
-/* Answering */
+/* ---- answering ---- */
 
-static void begin_answer(struct http_connection *connection) {
+static void answer_begin(struct http_connection *connection) {
     connection->phase = HTTP_CONNECTION_ANSWER;
-    end_never(connection);
-    if (strbuf_status(&connection->out) != STATUS_OK) {
+    clear_deadline(connection);
+    if (strbuf_status(&connection->exchange.out) != STATUS_OK) {
         http_connection_close(connection);
     }
 }
 
-static void refuse(struct http_connection *connection, enum http_refusal refusal) {
-    end_idling(connection);
-    http_exchange_refuse(connection, refusal);
-    begin_answer(connection);
+static void connection_refuse(struct http_connection *connection, enum http_refusal refusal) {
+    idle_end(connection);
+    http_exchange_refuse(&connection->exchange, refusal);
+    answer_begin(connection);
 }
 
-static void finish_answer(struct http_connection *connection) {
+static void answer_finish(struct http_connection *connection) {
     connection->is_answered = false;
-    http_exchange_finish(connection);
-    begin_answer(connection);
+    http_exchange_finish(&connection->exchange);
+    answer_begin(connection);
 }
 
-/* An answer inside the handler's call is sent by call_handler, a later one in the next turn. */
+/* If the handler answers inside its call, call_handler sends the answer; otherwise a sweep does. */
 static void on_answered(struct http_inbound *inbound) {
     struct http_connection *connection = (struct http_connection *)inbound;
     assert(connection->phase == HTTP_CONNECTION_IN_HAND && !connection->is_answered);
     connection->is_answered = true;
     if (!connection->is_called) {
-        queue(connection);
+        connection_queue(connection);
     }
 }
 
 static void call_handler(struct http_connection *connection) {
     connection->is_in_hand = true;
     connection->phase = HTTP_CONNECTION_IN_HAND;
-    end_never(connection);
-    http_exchange_begin(connection);
+    clear_deadline(connection);
+    http_exchange_begin(&connection->exchange);
     connection->is_called = true;
-    connection->all->handler(connection->all->context, &connection->inbound);
+    connection->all->shared.handler(connection->all->shared.context, &connection->exchange.inbound);
     connection->is_called = false;
     if (connection->is_answered) {
-        finish_answer(connection);
+        answer_finish(connection);
     }
 }
 
-static void register_request(struct http_connection *connection) {
-    switch (admission_enter(connection->all->admission)) {
+static void request_admit(struct http_connection *connection) {
+    switch (admission_enter(connection->all->shared.admission)) {
     case ADMISSION_BUSY:
-        refuse(connection, HTTP_REFUSAL_BUSY);
+        connection_refuse(connection, HTTP_REFUSAL_BUSY);
         return;
     case ADMISSION_STOPPING:
-        refuse(connection, HTTP_REFUSAL_STOPPING);
+        connection_refuse(connection, HTTP_REFUSAL_STOPPING);
         return;
     case ADMISSION_WELCOME:
     default:
@@ -178,46 +166,47 @@ static void register_request(struct http_connection *connection) {
     }
 }
 
-/* Receiving */
+/* ---- receiving ---- */
 
-static void begin_body(struct http_connection *connection) {
+static void body_begin(struct http_connection *connection) {
     enum http_refusal why;
-    if (!http_head_parse(&connection->reader, &connection->head, &connection->headers, &why)) {
-        refuse(connection, why);
+    if (!http_head_parse(&connection->reader, &connection->exchange.head,
+                         &connection->exchange.headers, &why)) {
+        connection_refuse(connection, why);
         return;
     }
-    if (connection->head.is_chunked) {
-        http_body_init_chunked(&connection->framing, connection->all->options.tolerant);
+    if (connection->exchange.head.is_chunked) {
+        http_body_init_chunked(&connection->framing, connection->all->shared.options.tolerant);
     } else {
-        http_body_init(&connection->framing, connection->head.content_length);
+        http_body_init(&connection->framing, connection->exchange.head.content_length);
     }
-    connection->is_too_large =
-        connection->head.content_length > connection->all->options.max_body_bytes;
-    if (connection->is_too_large || !http_body_is_open(&connection->framing)) {
-        register_request(connection);
+    connection->exchange.is_too_large =
+        connection->exchange.head.content_length > connection->all->shared.options.max_body_bytes;
+    if (connection->exchange.is_too_large || !http_body_is_open(&connection->framing)) {
+        request_admit(connection);
         return;
     }
     connection->phase = HTTP_CONNECTION_BODY;
-    if (!http_exchange_invite_body(connection)) {
+    if (!http_exchange_invite_body(&connection->exchange, connection->source.fd)) {
         http_connection_close(connection);
     }
 }
 
-static size_t take_head(struct http_connection *connection, const char *bytes, size_t length) {
+static size_t head_feed(struct http_connection *connection, const char *bytes, size_t length) {
     size_t used;
-    end_idling(connection);
+    idle_end(connection);
     switch (http_head_feed(&connection->reader, bytes, length, &used)) {
     case HTTP_HEAD_COMPLETE:
-        begin_body(connection);
+        body_begin(connection);
         break;
     case HTTP_HEAD_MALFORMED:
-        refuse(connection, HTTP_REFUSAL_AMBIGUOUS);
+        connection_refuse(connection, HTTP_REFUSAL_AMBIGUOUS);
         break;
     case HTTP_HEAD_TOO_LARGE:
-        refuse(connection, HTTP_REFUSAL_LARGE_HEAD);
+        connection_refuse(connection, HTTP_REFUSAL_LARGE_HEAD);
         break;
     case HTTP_HEAD_NO_MEMORY:
-        refuse(connection, HTTP_REFUSAL_NO_MEMORY);
+        connection_refuse(connection, HTTP_REFUSAL_NO_MEMORY);
         break;
     case HTTP_HEAD_PARTIAL:
     default:
@@ -226,105 +215,106 @@ static size_t take_head(struct http_connection *connection, const char *bytes, s
     return used;
 }
 
-static size_t take_body(struct http_connection *connection, const char *bytes, size_t length) {
-    struct strbuf *body = &connection->body;
+static size_t body_feed(struct http_connection *connection, const char *bytes, size_t length) {
+    struct strbuf *body = &connection->exchange.body;
     size_t before = body->length;
     size_t used = http_body_feed(&connection->framing, bytes, length, body);
     connection->all->buffered_bytes += body->length - before;
     if (connection->framing.state == HTTP_BODY_BROKEN) {
-        refuse(connection, HTTP_REFUSAL_BODY);
+        connection_refuse(connection, HTTP_REFUSAL_BODY);
     } else if (strbuf_status(body) == STATUS_TOO_LARGE) {
-        connection->is_too_large = true;
-        register_request(connection);
+        connection->exchange.is_too_large = true;
+        request_admit(connection);
     } else if (strbuf_status(body) != STATUS_OK) {
-        refuse(connection, HTTP_REFUSAL_NO_MEMORY);
+        connection_refuse(connection, HTTP_REFUSAL_NO_MEMORY);
     } else if (connection->all->buffered_bytes > connection->all->max_buffered_bytes) {
-        refuse(connection, HTTP_REFUSAL_BUSY);
+        connection_refuse(connection, HTTP_REFUSAL_BUSY);
     } else if (connection->framing.state == HTTP_BODY_ENDED) {
-        register_request(connection);
+        request_admit(connection);
     }
     return used;
 }
 
-static void discard(struct http_connection *connection, const char *bytes, size_t length) {
+static void connection_discard(struct http_connection *connection, const char *bytes,
+                               size_t length) {
     connection->discarded_bytes += length;
     if (connection->discarded_bytes > DISCARD_MAX_BYTES) {
         http_connection_close(connection);
         return;
     }
     (void)http_body_feed(&connection->framing, bytes, length, NULL);
-    end_never(connection); /* its deadline begins anew */
+    clear_deadline(connection); /* connection_advance sets a new one */
 }
 
-static void feed(struct http_connection *connection, const char *bytes, size_t length) {
+static void connection_feed(struct http_connection *connection, const char *bytes, size_t length) {
     while (length > 0 && (connection->phase == HTTP_CONNECTION_HEAD ||
                           connection->phase == HTTP_CONNECTION_BODY)) {
         size_t used = connection->phase == HTTP_CONNECTION_HEAD
-                          ? take_head(connection, bytes, length)
-                          : take_body(connection, bytes, length);
+                          ? head_feed(connection, bytes, length)
+                          : body_feed(connection, bytes, length);
         bytes += used;
         length -= used;
     }
     if (connection->phase == HTTP_CONNECTION_LINGER) {
-        discard(connection, bytes, length);
+        connection_discard(connection, bytes, length);
     } else if (length > 0) {
         strbuf_append(&connection->rest, bytes, length);
     }
 }
 
-/* What came behind the request is fed in again now that this has been answered. */
-static void feed_rest(struct http_connection *connection) {
+/* Feeds the bytes that came behind the request, which has been answered by now. */
+static void connection_feed_rest(struct http_connection *connection) {
     struct strbuf rest = connection->rest;
     strbuf_init(&connection->rest, BLOCK_BYTES);
-    feed(connection, rest.data, rest.length);
+    connection_feed(connection, rest.data, rest.length);
     if (strbuf_status(&rest) != STATUS_OK && connection->phase == HTTP_CONNECTION_HEAD) {
-        refuse(connection, HTTP_REFUSAL_NO_MEMORY);
+        connection_refuse(connection, HTTP_REFUSAL_NO_MEMORY);
     }
     strbuf_cleanup_wipe(&rest);
 }
 
-static void end_answer(struct http_connection *connection) {
-    leave_hand(connection);
-    end_never(connection);
-    forget_request(connection);
-    if (!connection->ends) {
-        begin_idling(connection);
+static void answer_end(struct http_connection *connection) {
+    connection_leave_hand(connection);
+    clear_deadline(connection);
+    connection_reset(connection);
+    if (!connection->exchange.ends) {
+        idle_begin(connection);
     } else {
         connection->phase = HTTP_CONNECTION_LINGER;
-        if (connection->client_ends_it) {
+        if (connection->exchange.client_ends_it) {
             shutdown(connection->source.fd, SHUT_WR);
         }
     }
-    feed_rest(connection);
+    connection_feed_rest(connection);
 }
 
 /* The client will send no more. */
 static void on_end(struct http_connection *connection) {
     if (connection->phase == HTTP_CONNECTION_BODY) {
-        refuse(connection, HTTP_REFUSAL_BODY);
+        connection_refuse(connection, HTTP_REFUSAL_BODY);
     } else if (connection->phase == HTTP_CONNECTION_HEAD && !connection->is_idle) {
-        refuse(connection, HTTP_REFUSAL_UNREADABLE);
+        connection_refuse(connection, HTTP_REFUSAL_UNREADABLE);
     } else {
         http_connection_close(connection);
     }
 }
 
-/* Moving on */
+/* ---- going on ---- */
 
-/* Nothing was read or written. */
-static void take_failure(struct http_connection *connection, bool *may_go_on) {
+/* Nothing was read or written; errno says why. */
+static void on_io_failure(struct http_connection *connection, bool *may_try) {
     if (errno == EAGAIN) {
-        *may_go_on = false;
+        *may_try = false;
     } else if (errno != EINTR) {
         http_connection_close(connection);
     }
 }
 
-static void receive(struct http_connection *connection) {
+static void connection_receive(struct http_connection *connection) {
     char block[BLOCK_BYTES];
     ssize_t got = recv(connection->source.fd, block, sizeof block, MSG_DONTWAIT);
     if (got < 0) {
-        take_failure(connection, &connection->may_read);
+        on_io_failure(connection, &connection->may_read);
         return;
     }
     if (got == 0) {
@@ -333,29 +323,33 @@ static void receive(struct http_connection *connection) {
         return;
     }
     connection->may_read = connection->has_ended || (size_t)got == sizeof block;
-    feed(connection, block, (size_t)got);
+    connection_feed(connection, block, (size_t)got);
 }
 
-static void send_more(struct http_connection *connection) {
-    const struct strbuf *out = &connection->out;
-    size_t head_sent = connection->sent_bytes < out->length ? connection->sent_bytes : out->length;
-    size_t body_sent = connection->sent_bytes - head_sent;
-    struct iovec parts[] = {{.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
-                            {.iov_base = connection->inbound.response.body.data + body_sent,
-                             .iov_len = connection->body_bytes - body_sent}};
+/* Sends head and body in one system call. */
+static void answer_send(struct http_connection *connection) {
+    const struct strbuf *out = &connection->exchange.out;
+    size_t head_sent = connection->exchange.sent_bytes < out->length
+                           ? connection->exchange.sent_bytes
+                           : out->length;
+    size_t body_sent = connection->exchange.sent_bytes - head_sent;
+    struct iovec parts[] = {
+        {.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
+        {.iov_base = connection->exchange.inbound.response.body.data + body_sent,
+         .iov_len = connection->exchange.body_bytes - body_sent}};
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent = sendmsg(connection->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
-        take_failure(connection, &connection->may_write);
+        on_io_failure(connection, &connection->may_write);
         return;
     }
-    connection->sent_bytes += (size_t)sent;
-    if (connection->sent_bytes == out->length + connection->body_bytes) {
-        end_answer(connection);
+    connection->exchange.sent_bytes += (size_t)sent;
+    if (connection->exchange.sent_bytes == out->length + connection->exchange.body_bytes) {
+        answer_end(connection);
     }
 }
 
-static bool can_move(const struct http_connection *connection) {
+static bool can_advance(const struct http_connection *connection) {
     switch (connection->phase) {
     case HTTP_CONNECTION_ANSWER:
         return connection->may_write;
@@ -370,19 +364,19 @@ static bool can_move(const struct http_connection *connection) {
     }
 }
 
-/* Goes on as far as it can without waiting, or until it has had its share. */
-static void step(struct http_connection *connection) {
-    for (int i = 0; i < BLOCKS_PER_STEP && can_move(connection); i++) {
+/* Goes on as far as possible without blocking, or until the connection has had its share. */
+static void connection_advance(struct http_connection *connection) {
+    for (int i = 0; i < BLOCKS_PER_ADVANCE && can_advance(connection); i++) {
         if (connection->phase == HTTP_CONNECTION_ANSWER) {
-            send_more(connection);
+            answer_send(connection);
         } else {
-            receive(connection);
+            connection_receive(connection);
         }
     }
-    if (can_move(connection)) {
-        queue(connection);
+    if (can_advance(connection)) {
+        connection_queue(connection);
     }
-    begin_waiting(connection);
+    set_deadline(connection);
 }
 
 static void on_ready(void *context, unsigned events) {
@@ -392,10 +386,10 @@ static void on_ready(void *context, unsigned events) {
     connection->may_read =
         connection->may_read || connection->has_ended || (events & LOOP_READABLE) != 0;
     connection->may_write = connection->may_write || (events & (LOOP_WRITABLE | LOOP_FAILED)) != 0;
-    step(connection);
+    connection_advance(connection);
 }
 
-void http_connections_step_queued(struct http_connections *all) {
+void http_connections_advance_queued(struct http_connections *all) {
     struct http_connection_list queued = TAILQ_HEAD_INITIALIZER(queued);
     TAILQ_CONCAT(&queued, &all->queued, queued_entry);
     struct http_connection *connection, *next;
@@ -403,18 +397,18 @@ void http_connections_step_queued(struct http_connections *all) {
         next = TAILQ_NEXT(connection, queued_entry);
         connection->is_queued = false;
         if (connection->is_answered) {
-            finish_answer(connection);
+            answer_finish(connection);
         }
-        step(connection);
+        connection_advance(connection);
     }
 }
 
-static void expire(void *context) {
+static void on_deadline(void *context) {
     struct http_connection *connection = context;
     connection->is_timed = false;
     if (connection->phase == HTTP_CONNECTION_HEAD || connection->phase == HTTP_CONNECTION_BODY) {
-        refuse(connection, HTTP_REFUSAL_SLOW);
-        step(connection);
+        connection_refuse(connection, HTTP_REFUSAL_SLOW);
+        connection_advance(connection);
     } else {
         http_connection_close(connection);
     }
@@ -427,26 +421,23 @@ bool http_connection_evict(struct http_connections *all) {
     }
     connection->is_evicted = true;
     all->evicted_count++;
-    refuse(connection, HTTP_REFUSAL_BUSY);
-    step(connection);
+    connection_refuse(connection, HTTP_REFUSAL_BUSY);
+    connection_advance(connection);
     return true;
 }
 
-/* Opening and closing */
+/* ---- opening and closing ---- */
 
-static void init(struct http_connection *connection, struct http_connections *all, int fd) {
+static void connection_init(struct http_connection *connection, struct http_connections *all,
+                            int fd) {
     connection->all = all;
     connection->source = (struct loop_source){.fd = fd, .ready = on_ready, .context = connection};
-    connection->deadline = (struct loop_timer){.fired = expire, .context = connection};
-    connection->inbound.answered = on_answered;
+    connection->deadline = (struct loop_timer){.fired = on_deadline, .context = connection};
+    http_exchange_init(&connection->exchange, &all->shared);
+    connection->exchange.inbound.answered = on_answered;
     connection->may_write = true;
-    http_head_reader_init(&connection->reader, all->options.tolerant);
-    connection->head = (struct http_head){.method = "", .target = "", .query = ""};
-    http_headers_init(&connection->headers);
-    strbuf_init(&connection->body, all->options.max_body_bytes);
+    http_head_reader_init(&connection->reader, all->shared.options.tolerant);
     strbuf_init(&connection->rest, BLOCK_BYTES);
-    strbuf_init(&connection->out, ANSWER_HEAD_MAX_BYTES);
-    http_response_init(&connection->inbound.response, 0);
 }
 
 bool http_connection_open(struct http_connections *all, int fd) {
@@ -454,43 +445,42 @@ bool http_connection_open(struct http_connections *all, int fd) {
     if (connection == NULL) {
         return false;
     }
-    init(connection, all, fd);
-    if (!event_loop_watch(all->loop, &connection->source,
+    connection_init(connection, all, fd);
+    if (!event_loop_watch(all->shared.loop, &connection->source,
                           LOOP_READABLE | LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED)) {
         free(connection);
         return false;
     }
     TAILQ_INSERT_TAIL(&all->open, connection, entry);
     all->open_count++;
-    begin_idling(connection);
+    idle_begin(connection);
     return true;
 }
 
 void http_connection_close(struct http_connection *connection) {
     struct http_connections *all = connection->all;
-    end_idling(connection);
-    end_never(connection);
-    leave_hand(connection);
-    event_loop_unwatch(all->loop, &connection->source);
+    idle_end(connection);
+    clear_deadline(connection);
+    connection_leave_hand(connection);
+    event_loop_unwatch(all->shared.loop, &connection->source);
     close(connection->source.fd);
     connection->phase = HTTP_CONNECTION_CLOSED;
     all->open_count--;
     all->evicted_count -= connection->is_evicted;
     TAILQ_REMOVE(&all->open, connection, entry);
     TAILQ_INSERT_TAIL(&all->closed, connection, entry);
-    http_connections_want_turn(all);
+    http_connections_request_sweep(all);
 }
 
-static void free_connection(struct http_connection *connection) {
-    forget_request(connection);
+static void connection_free(struct http_connection *connection) {
+    connection_reset(connection);
     http_head_reader_cleanup(&connection->reader);
-    strbuf_cleanup(&connection->body);
-    strbuf_cleanup(&connection->out);
+    http_exchange_cleanup(&connection->exchange);
     strbuf_cleanup_wipe(&connection->rest);
     free(connection);
 }
 
-/* After http_connections_step_queued: what is queued still was queued, and then closed, by that. */
+/* A connection may still be queued here: advancing it queued it again, and then closed it. */
 void http_connections_free_closed(struct http_connections *all) {
     struct http_connection *connection;
     while ((connection = TAILQ_FIRST(&all->closed)) != NULL) {
@@ -498,6 +488,6 @@ void http_connections_free_closed(struct http_connections *all) {
         if (connection->is_queued) {
             TAILQ_REMOVE(&all->queued, connection, queued_entry);
         }
-        free_connection(connection);
+        connection_free(connection);
     }
 }

@@ -6,17 +6,23 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/utc.h"
+#include "http/event_loop.h"
+#include "server/admission.h"
 
-enum { DEFAULT_PORT = 80 };
+enum {
+    DEFAULT_PORT = 80,
+    KEPT_BYTES = 4096, /* a larger buffer is not kept for the next request */
+    ANSWER_HEAD_MAX_BYTES = 256 * 1024
+};
+
 #define SCHEME "http://"
 
 /*
- * An absolute target that names this server loses scheme and authority; any other is handed on as
- * it is.
+ * Returns the target as the handler gets it. One with a scheme and this server's authority loses
+ * both. Any other stays as it is.
  */
-static const char *path_of(const struct http_connection *connection) {
-    const char *target = connection->head.target;
+static const char *path_of(const struct server_exchange *exchange) {
+    const char *target = exchange->head.target;
     if (strncasecmp(target, SCHEME, strlen(SCHEME)) != 0) {
         return target;
     }
@@ -24,87 +30,119 @@ static const char *path_of(const struct http_connection *connection) {
     size_t length = strcspn(authority, "/");
     const char *colon = memrchr(authority, ':', length);
     long port = colon == NULL ? DEFAULT_PORT : strtol(colon + 1, NULL, 10);
-    if (port != connection->all->port && !connection->all->options.tolerant) {
+    if (port != exchange->shared->port && !exchange->shared->options.tolerant) {
         return target;
     }
     return authority[length] == '\0' ? "/" : authority + length;
 }
 
-static struct http_request describe(const struct http_connection *connection) {
-    return (struct http_request){.method = connection->head.method,
-                                 .path = path_of(connection),
-                                 .query = connection->head.query,
-                                 .headers = &connection->headers,
-                                 .body = connection->is_too_large ? "" : connection->body.data,
-                                 .body_length =
-                                     connection->is_too_large ? 0 : connection->body.length,
-                                 .body_too_large = connection->is_too_large};
+static struct http_request request_of(const struct server_exchange *exchange) {
+    return (struct http_request){.method = exchange->head.method,
+                                 .path = path_of(exchange),
+                                 .query = exchange->head.query,
+                                 .headers = &exchange->headers,
+                                 .body = exchange->is_too_large ? "" : exchange->body.data,
+                                 .body_length = exchange->is_too_large ? 0 : exchange->body.length,
+                                 .body_too_large = exchange->is_too_large};
 }
 
-static bool client_wants_end(const struct http_connection *connection) {
-    const char *wish = http_headers_get(&connection->headers, "Connection");
-    if (wish != NULL) {
-        return strcasestr(wish, "keep-alive") == NULL &&
-               (connection->head.is_1_0 || strcasestr(wish, "close") != NULL);
+/* Returns true if the client wants the connection to end with the answer. */
+static bool is_end_wanted(const struct server_exchange *exchange) {
+    const char *wanted = http_headers_get(&exchange->headers, "Connection");
+    if (wanted != NULL) {
+        return strcasestr(wanted, "keep-alive") == NULL &&
+               (exchange->head.is_1_0 || strcasestr(wanted, "close") != NULL);
     }
-    return connection->head.is_1_0;
+    return exchange->head.is_1_0;
 }
 
-/* Written anew once a second. */
-static const char *date_of(struct http_connections *all) {
-    int64_t now_ms = clock_wall_ms(event_loop_clock(all->loop));
-    if (all->date[0] == '\0' || now_ms / 1000 != all->date_s) {
-        all->date_s = now_ms / 1000;
-        utc_format_http(now_ms, all->date);
+static const char *date_of(struct server_shared *shared) {
+    int64_t now_ms = clock_wall_ms(event_loop_clock(shared->loop));
+    if (shared->date[0] == '\0' || now_ms / 1000 != shared->date_s) {
+        shared->date_s = now_ms / 1000;
+        utc_format_http(now_ms, shared->date);
     }
-    return all->date;
+    return shared->date;
 }
 
-/* The body stays in the response; both leave in one system call. */
-static void write_head(struct http_connection *connection) {
-    const struct http_response *response = &connection->inbound.response;
-    bool is_head = strcmp(connection->head.method, "HEAD") == 0;
-    http_answer_append_head(&connection->out, response, date_of(connection->all), connection->ends);
-    connection->body_bytes = http_answer_has_body(response, is_head) ? response->body.length : 0;
+static void write_head(struct server_exchange *exchange) {
+    const struct http_response *response = &exchange->inbound.response;
+    bool is_head = strcmp(exchange->head.method, "HEAD") == 0;
+    http_answer_append_head(&exchange->out, response, date_of(exchange->shared), exchange->ends);
+    exchange->body_bytes = http_answer_has_body(response, is_head) ? response->body.length : 0;
 }
 
-static void make_refusal(struct http_connection *connection, enum http_refusal refusal) {
-    const struct http_connections *all = connection->all;
-    const struct http_request request = describe(connection);
-    http_answer_refuse(&connection->inbound.response, refusal);
-    if (all->options.on_refusal != NULL) {
-        all->options.on_refusal(all->context, &request, &connection->inbound.response);
+/* Puts a refusal in the place of the response. */
+static void make_refusal(struct server_exchange *exchange, enum http_refusal refusal) {
+    const struct server_shared *shared = exchange->shared;
+    const struct http_request request = request_of(exchange);
+    http_answer_refuse(&exchange->inbound.response, refusal);
+    if (shared->options.on_refusal != NULL) {
+        shared->options.on_refusal(shared->context, &request, &exchange->inbound.response);
     }
 }
 
-void http_exchange_begin(struct http_connection *connection) {
-    connection->inbound.request = describe(connection);
-    http_response_init(&connection->inbound.response, connection->all->options.max_response_bytes);
-}
-
-void http_exchange_finish(struct http_connection *connection) {
-    connection->client_ends_it = client_wants_end(connection);
-    connection->ends = connection->client_ends_it || connection->is_too_large ||
-                       admission_is_draining(connection->all->admission);
-    if (!http_answer_is_sendable(&connection->inbound.response)) {
-        make_refusal(connection, HTTP_REFUSAL_OWN_FAULT);
+static void clear_buffer(struct strbuf *buffer) {
+    if (buffer->capacity > KEPT_BYTES) {
+        strbuf_cleanup(buffer);
+    } else {
+        strbuf_clear(buffer);
     }
-    write_head(connection);
 }
 
-void http_exchange_refuse(struct http_connection *connection, enum http_refusal refusal) {
-    make_refusal(connection, refusal);
-    connection->ends = true;
-    write_head(connection);
+void http_exchange_init(struct server_exchange *exchange, struct server_shared *shared) {
+    exchange->shared = shared;
+    exchange->head = (struct http_head){.method = "", .target = "", .query = ""};
+    http_headers_init(&exchange->headers);
+    strbuf_init(&exchange->body, shared->options.max_body_bytes);
+    strbuf_init(&exchange->out, ANSWER_HEAD_MAX_BYTES);
+    http_response_init(&exchange->inbound.response, 0);
 }
 
-bool http_exchange_invite_body(const struct http_connection *connection) {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    const ssize_t length = sizeof go_on - 1;
-    const char *expected = http_headers_get(&connection->headers, "Expect");
+void http_exchange_reset(struct server_exchange *exchange) {
+    exchange->head = (struct http_head){.method = "", .target = "", .query = ""};
+    http_headers_cleanup(&exchange->headers);
+    clear_buffer(&exchange->body);
+    exchange->is_too_large = false;
+    http_response_cleanup(&exchange->inbound.response);
+    clear_buffer(&exchange->out);
+    exchange->body_bytes = 0;
+    exchange->sent_bytes = 0;
+}
+
+void http_exchange_cleanup(struct server_exchange *exchange) {
+    http_exchange_reset(exchange);
+    strbuf_cleanup(&exchange->body);
+    strbuf_cleanup(&exchange->out);
+}
+
+void http_exchange_begin(struct server_exchange *exchange) {
+    exchange->inbound.request = request_of(exchange);
+    http_response_init(&exchange->inbound.response, exchange->shared->options.max_response_bytes);
+}
+
+void http_exchange_finish(struct server_exchange *exchange) {
+    exchange->client_ends_it = is_end_wanted(exchange);
+    exchange->ends = exchange->client_ends_it || exchange->is_too_large ||
+                     admission_is_draining(exchange->shared->admission);
+    if (!http_answer_is_sendable(&exchange->inbound.response)) {
+        make_refusal(exchange, HTTP_REFUSAL_OWN_FAULT);
+    }
+    write_head(exchange);
+}
+
+void http_exchange_refuse(struct server_exchange *exchange, enum http_refusal refusal) {
+    make_refusal(exchange, refusal);
+    exchange->ends = true;
+    write_head(exchange);
+}
+
+bool http_exchange_invite_body(const struct server_exchange *exchange, int fd) {
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const ssize_t length = sizeof interim - 1;
+    const char *expected = http_headers_get(&exchange->headers, "Expect");
     if (expected == NULL || strcasecmp(expected, "100-continue") != 0) {
         return true;
     }
-    return send(connection->source.fd, go_on, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           length;
+    return send(fd, interim, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }

@@ -5,16 +5,16 @@
 #include <strings.h>
 
 #include "base/crypto.h"
-#include "server/http_server.h"
+#include "server/http_server_options.h"
 
-/* What a token may hold beside letters and digits: RFC 9110 section 5.6.2 */
+/* The characters of a token, beside letters and digits. Source: RFC 9110 section 5.6.2. */
 #define TOKEN_MARKS "!#$%&'*+-.^_`|~"
 #define DIGITS "0123456789"
 #define SPACES " \t"
 #define VERSION_PREFIX "HTTP/"
 enum { END_BYTES = 4, DELETE = 0x7f, KEPT_BYTES = 4096 };
 
-/* Receiving */
+/* ---- receiving ---- */
 
 void http_head_reader_init(struct http_head_reader *reader, bool tolerant) {
     *reader = (struct http_head_reader){.tolerant = tolerant, .line_is_empty = true};
@@ -36,9 +36,9 @@ void http_head_reader_cleanup(struct http_head_reader *reader) {
     strbuf_cleanup_wipe(&reader->text);
 }
 
-/* One byte of it; HTTP_HEAD_COMPLETE with the one that ends the empty line. */
-static enum http_head_progress take_byte(struct http_head_reader *reader, char c,
-                                         bool is_first_line) {
+/* Takes one byte. Returns HTTP_HEAD_COMPLETE after the one that ends the empty line. */
+static enum http_head_progress head_take_byte(struct http_head_reader *reader, char c,
+                                              bool is_first_line) {
     char last = reader->last;
     bool ends_line = c == '\n' && (last == '\r' || reader->tolerant);
     if (c == '\0' || (last == '\r' && c != '\n') || (c == '\n' && !ends_line)) {
@@ -63,7 +63,7 @@ enum http_head_progress http_head_feed(struct http_head_reader *reader, const ch
     size_t used = 0;
     while (used < length && progress == HTTP_HEAD_PARTIAL) {
         char c = bytes[used++];
-        progress = take_byte(reader, c, is_first_line);
+        progress = head_take_byte(reader, c, is_first_line);
         is_first_line = is_first_line && (c == '\r' || c == '\n');
     }
     strbuf_append(&reader->text, bytes, used);
@@ -75,7 +75,7 @@ enum http_head_progress http_head_feed(struct http_head_reader *reader, const ch
     return progress;
 }
 
-/* Reading */
+/* ---- parsing ---- */
 
 /* Cuts off the next line of *rest, without its end. */
 static char *take_line(char **rest) {
@@ -109,7 +109,7 @@ static bool holds_controls(const char *text, bool tabs_are_fine) {
     return false;
 }
 
-/* Reads "HTTP/1.1" and "HTTP/1.0"; says what is wrong with any other version. */
+/* Reads "HTTP/1.1" or "HTTP/1.0". Sets *out_why for any other version. */
 static bool read_version(const char *text, struct http_head *out, enum http_refusal *out_why) {
     size_t prefix = strlen(VERSION_PREFIX);
     const char *number = text + prefix;
@@ -123,7 +123,7 @@ static bool read_version(const char *text, struct http_head *out, enum http_refu
     return out->is_1_0 || strcmp(number, "1.1") == 0;
 }
 
-/* METHOD SP target SP version, and not one space more. */
+/* Reads "METHOD target version", with one space between them and no other. */
 static bool read_request_line(char *line, struct http_head *out, enum http_refusal *out_why) {
     char *rest = line;
     const char *method = strsep(&rest, " ");
@@ -143,7 +143,10 @@ static bool read_request_line(char *line, struct http_head *out, enum http_refus
     return read_version(rest, out, out_why);
 }
 
-/* A token, the colon right behind it, and a value without controls in it or spaces around it. */
+/*
+ * Reads "name: value". The name is a token with the colon right behind it. The value has no control
+ * characters but tabs, and loses the spaces around it.
+ */
 static bool read_field(char *line, struct http_headers *headers) {
     char *value = line;
     const char *name = strsep(&value, ":");
@@ -180,7 +183,10 @@ static uint64_t read_length(const char *digits) {
     return strlen(digits) > SAFE_DIGITS ? HTTP_HEAD_HUGE : strtoull(digits, NULL, 10);
 }
 
-/* Finds where the body ends: one Content-Length of digits alone, or "chunked" in HTTP/1.1, or neither. */
+/*
+ * Finds out how the body ends: by one Content-Length of digits alone, or, in HTTP/1.1, by
+ * "chunked". Without either there is no body. Returns false for anything else.
+ */
 static bool read_framing(const struct http_headers *headers, bool tolerant, struct http_head *out) {
     const char *length = http_headers_get(headers, "Content-Length");
     const char *encoding = http_headers_get(headers, "Transfer-Encoding");

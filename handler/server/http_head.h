@@ -1,12 +1,14 @@
 /*
- * http_head.h - the head of a request: received piece by piece, then read, if there is exactly one way to read it.
+ * http_head.h - the head of a request: received piece by piece, then parsed if there is exactly one
+ * way to read it.
  *
- * Two readers that read one request differently are what requests are smuggled with. So whatever could be read in two ways is
- * refused, however likely one of them is. A `tolerant` reader is what the Functions host's own server (Kestrel) is: it takes
- * lines that end with a lone LF, empty lines in front of the request, and a Content-Length beside "chunked", which wins.
+ * If two readers understand one request differently, a second request can be smuggled past the
+ * first reader. So a head that can be read in two ways is refused, however likely one of them is.
+ * A `tolerant` reader reads as the Functions host's own server (Kestrel) does. It takes lines that
+ * end with a lone LF, empty lines in front of the request, and a Content-Length beside "chunked",
+ * which wins.
  *
  * Source: RFC 9112 (HTTP/1.1), sections 2.2, 3, 5 and 6.3.
- * Threads: none of its own.
  */
 #ifndef SERVER_HTTP_HEAD_H
 #define SERVER_HTTP_HEAD_H
@@ -27,9 +29,9 @@ enum http_head_progress {
     HTTP_HEAD_NO_MEMORY
 };
 
-/* Everything but `text` belongs to http_head.c. */
+/* All but `text` belongs to http_head.c. */
 struct http_head_reader {
-    struct strbuf text; /* what has come so far */
+    struct strbuf text; /* the bytes that have come so far */
     bool tolerant;
     bool line_is_empty;
     char last;
@@ -37,28 +39,33 @@ struct http_head_reader {
 
 void http_head_reader_init(struct http_head_reader *reader, bool tolerant);
 
-/* Both wipe what was read: it may hold keys. A reader that was reset can be used again, and keeps a small buffer. */
+/*
+ * Both wipe the text, which may hold keys. A reader that was reset can be used again, and keeps a
+ * small buffer.
+ */
 void http_head_reader_reset(struct http_head_reader *reader);
 void http_head_reader_cleanup(struct http_head_reader *reader);
 
-/* Takes bytes up to the end of the head and says in *out_used how many. */
+/* Takes bytes up to the end of the head. *out_used is how many it took. */
 enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes,
                                        size_t length, size_t *out_used);
 
+/* A content_length that fits into no number. */
 #define HTTP_HEAD_HUGE UINT64_MAX
 
 struct http_head {
     const char *method;
-    const char *target; /* as it was sent, without '?' and what follows it */
+    const char *target; /* as it was sent, up to a '?' */
     const char *query;  /* as it was sent; "" if none */
     bool is_1_0;
     bool is_chunked;
-    uint64_t content_length; /* 0 if none, HTTP_HEAD_HUGE if it fits into no number */
+    uint64_t content_length; /* 0 if none was sent; may be HTTP_HEAD_HUGE */
 };
 
 /*
- * Reads a complete head. The strings of *out lie in the reader's text, which is changed. Adds each header to `headers`; those
- * of one name are joined with ", ", as the Functions host does. Returns false and says in *out_why what is wrong with it.
+ * Parses a complete head. The strings of *out lie in the reader's text, which is changed. Adds each
+ * header to `headers`; those of one name are joined with ", ", as the Functions host does.
+ * Returns false if the request is to be refused: *out_why says how.
  */
 bool http_head_parse(struct http_head_reader *reader, struct http_head *out,
                      struct http_headers *headers, enum http_refusal *out_why);

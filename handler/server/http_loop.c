@@ -10,33 +10,30 @@
 #include "http/loop_call.h"
 
 enum {
-    ACCEPTED_PER_TURN = 64, /* then it is somebody else's turn */
-    MAX_EVICTIONS = 16,     /* under way at once */
+    ACCEPTED_PER_SWEEP = 64, /* before the connections go on */
+    MAX_EVICTIONS = 16,      /* under way at once */
     ACCEPT_AGAIN_MS = 100,
     FEW_CONNECTIONS = 64,
-    FILES_OF_OTHERS =
-        600 /* two of storage's hosts with MAX_HOST_CONNECTIONS each (http_transport.c), and some */
+    /* MAX_HOST_CONNECTIONS (http_transport.c) to each of two of storage's hosts, and some more. */
+    OTHER_FILES = 600
 };
 
 struct http_loop {
     struct http_connections connections;
     struct loop_source listener;
-    struct loop_timer accept_again; /* where descriptors are short */
+    struct loop_timer accept_again; /* set while descriptors are short */
     size_t max_open_count;
-    bool may_accept; /* the listener may have more */
-    bool is_watched; /* it could be; what starting found */
+    bool may_accept; /* connections may wait in the kernel's queue */
+    bool is_watched; /* the listener is; found out by starting */
     bool is_stopping;
-    struct loop_call call; /* of who waits for the start or the end */
+    struct loop_call call; /* of the thread that waits for the start or the end */
 };
 
-/* Accepting */
+/* ---- accepting ---- */
 
-/*
- * Makes room where there is none; a client that waits in the kernel's queue is let in when another
- * has left.
- */
+/* Ends an idle connection, and sets a timer to accept again. */
 static void make_room(struct http_loop *loop) {
-    struct event_loop *events = loop->connections.loop;
+    struct event_loop *events = loop->connections.shared.loop;
     if (loop->connections.evicted_count < MAX_EVICTIONS) {
         (void)http_connection_evict(&loop->connections);
     }
@@ -50,7 +47,7 @@ static void serve_socket(struct http_loop *loop, int fd) {
     }
 }
 
-/* Returns whether there may be another. */
+/* Returns true if another may be accepted. */
 static bool accept_one(struct http_loop *loop) {
     if (loop->connections.open_count >= loop->max_open_count) {
         make_room(loop);
@@ -64,17 +61,18 @@ static bool accept_one(struct http_loop *loop) {
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         make_room(loop);
         return false;
-    } /* any other error is one connection's, which has gone meanwhile */
+    }
+    /* Any other error is that of one connection, which has gone meanwhile. */
     return loop->may_accept;
 }
 
 static void accept_some(struct http_loop *loop) {
     bool is_more = loop->may_accept && !loop->is_stopping;
-    for (int i = 0; i < ACCEPTED_PER_TURN && is_more; i++) {
+    for (int i = 0; i < ACCEPTED_PER_SWEEP && is_more; i++) {
         is_more = accept_one(loop);
     }
     if (is_more) {
-        http_connections_want_turn(&loop->connections);
+        http_connections_request_sweep(&loop->connections);
     }
 }
 
@@ -89,9 +87,9 @@ static void on_accept_again(void *context) {
     accept_some(context);
 }
 
-/* Turns */
+/* ---- sweeps ---- */
 
-/* Ends all but those whose request a handler has. */
+/* Closes all connections but those whose request a handler has. */
 static void close_connections(struct http_connections *all) {
     struct http_connection *connection, *next;
     for (connection = TAILQ_FIRST(&all->open); connection != NULL; connection = next) {
@@ -103,35 +101,35 @@ static void close_connections(struct http_connections *all) {
 }
 
 /*
- * Closing wants a turn, which frees what was closed: the first turn that wants no other is the
- * last.
+ * Ends http_loop_stop once all is over. Closing a connection requests a sweep, which frees it. So
+ * the first sweep that requests no other is the last.
  */
-static void end_if_over(struct http_loop *loop) {
+static void end_if_stopped(struct http_loop *loop) {
     close_connections(&loop->connections);
-    if (loop->connections.open_count == 0 && !loop->connections.is_turn_posted) {
-        event_loop_stop_timer(loop->connections.loop, &loop->accept_again);
+    if (loop->connections.open_count == 0 && !loop->connections.is_sweep_posted) {
+        event_loop_stop_timer(loop->connections.shared.loop, &loop->accept_again);
         loop_call_end(&loop->call);
     }
 }
 
-static void take_turn(void *context) {
+static void run_sweep(void *context) {
     struct http_loop *loop = context;
-    loop->connections.is_turn_posted = false;
-    http_connections_step_queued(&loop->connections);
+    loop->connections.is_sweep_posted = false;
+    http_connections_advance_queued(&loop->connections);
     http_connections_free_closed(&loop->connections);
     accept_some(loop);
     if (loop->is_stopping) {
-        end_if_over(loop);
+        end_if_stopped(loop);
     }
 }
 
-/* Start and stop */
+/* ---- start and stop ---- */
 
 /*
- * Each caller is a descriptor: takes as many as this process may have, but leaves enough to those
- * who serve the requests.
+ * Lets this process have as many descriptors as it may. Returns how many of them connections may
+ * take, so that enough are left for serving the requests.
  */
-static size_t most_connections(void) {
+static size_t max_connections(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return FEW_CONNECTIONS;
@@ -140,24 +138,25 @@ static size_t most_connections(void) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     size_t half = limit.rlim_cur / 2;
-    return half > FILES_OF_OTHERS ? limit.rlim_cur - FILES_OF_OTHERS : half;
+    return half > OTHER_FILES ? limit.rlim_cur - OTHER_FILES : half;
 }
 
-static void init(struct http_loop *loop, const struct http_connections *settings, int listener) {
+static void http_loop_init(struct http_loop *loop, const struct http_connections *settings,
+                           int listener) {
     loop->connections = *settings;
     TAILQ_INIT(&loop->connections.open);
     TAILQ_INIT(&loop->connections.idle);
     TAILQ_INIT(&loop->connections.closed);
     TAILQ_INIT(&loop->connections.queued);
-    loop->connections.turn = (struct loop_task){.run = take_turn, .context = loop};
+    loop->connections.sweep = (struct loop_task){.run = run_sweep, .context = loop};
     loop->listener = (struct loop_source){.fd = listener, .ready = on_connect, .context = loop};
     loop->accept_again = (struct loop_timer){.fired = on_accept_again, .context = loop};
-    loop->max_open_count = most_connections();
+    loop->max_open_count = max_connections();
 }
 
-static void begin(void *context) {
+static void watch_listener(void *context) {
     struct http_loop *loop = context;
-    loop->is_watched = event_loop_watch(loop->connections.loop, &loop->listener,
+    loop->is_watched = event_loop_watch(loop->connections.shared.loop, &loop->listener,
                                         LOOP_READABLE | LOOP_EDGE_TRIGGERED);
     loop_call_end(&loop->call);
 }
@@ -168,8 +167,8 @@ enum status http_loop_start(struct http_loop **out, const struct http_connection
     if (loop == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    init(loop, settings, listener);
-    loop_call_run(&loop->call, loop->connections.loop, begin, loop);
+    http_loop_init(loop, settings, listener);
+    loop_call_run(&loop->call, loop->connections.shared.loop, watch_listener, loop);
     if (!loop->is_watched) {
         free(loop);
         return error_set(err, STATUS_INTERNAL, "the listening socket cannot be watched");
@@ -178,18 +177,18 @@ enum status http_loop_start(struct http_loop **out, const struct http_connection
     return STATUS_OK;
 }
 
-static void begin_end(void *context) {
+static void begin_stop(void *context) {
     struct http_loop *loop = context;
     loop->is_stopping = true;
-    event_loop_unwatch(loop->connections.loop, &loop->listener);
+    event_loop_unwatch(loop->connections.shared.loop, &loop->listener);
     close(loop->listener.fd);
-    http_connections_want_turn(&loop->connections);
+    http_connections_request_sweep(&loop->connections);
 }
 
 void http_loop_stop(struct http_loop *loop) {
     if (loop == NULL) {
         return;
     }
-    loop_call_run(&loop->call, loop->connections.loop, begin_end, loop);
+    loop_call_run(&loop->call, loop->connections.shared.loop, begin_stop, loop);
     free(loop);
 }

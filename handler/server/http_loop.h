@@ -2,11 +2,11 @@
  * http_loop.h - a server's part of the event loop: it accepts connections, and has them read
  * requests and write answers.
  *
- * Its cost grows with what happens, not with what is open. Where descriptors run short, it leaves
- * new connections in the kernel's queue, where they wait without harm, and ends those that have
- * been idle longest.
+ * Its cost grows with what happens, not with what is open. Where descriptors run short, new
+ * connections wait in the kernel's queue, which harms nobody. Meanwhile those that have been idle
+ * longest are ended.
  *
- * Threads  start and stop wait for the loop's thread, which runs; so they are called on any other.
+ * Threads  Start and stop wait for the loop's thread, so any other thread may call them.
  */
 #ifndef SERVER_HTTP_LOOP_H
 #define SERVER_HTTP_LOOP_H
@@ -16,18 +16,17 @@
 struct http_loop;
 
 /*
- * Serves the listening socket, which it owns from then on. Options, handler and loop of *settings
- * are set; the rest is filled in here.
+ * Serves the listening socket, and owns it from then on. Of `settings`, `shared` and
+ * max_buffered_bytes are set.
  *
- * STATUS_NO_MEMORY, STATUS_INTERNAL (no descriptor can be watched); the socket is still the
- * caller's then
+ * STATUS_NO_MEMORY, STATUS_INTERNAL (the socket cannot be watched): it is still the caller's
  */
 enum status http_loop_start(struct http_loop **out, const struct http_connections *settings,
                             int listener, struct error *err) MUST_CHECK;
 
 /*
- * Closes every connection without a request in hand, waits for the answers to the others, and
- * frees. NULL is fine.
+ * Closes every connection whose request no handler has, waits until the handler has answered the
+ * others, and frees. `loop` may be NULL.
  */
 void http_loop_stop(struct http_loop *loop);
 

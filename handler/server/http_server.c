@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/admission.h"
 #include "server/http_loop.h"
 
 enum { LISTEN_BACKLOG = 4096, BODIES_MAX_BYTES = 64 * 1024 * 1024 };
@@ -27,7 +28,7 @@ static enum status listen_error(int port, struct error *err) {
                      strerror(errno));
 }
 
-/* Says in *in_out_port which port it is. */
+/* If *in_out_port is 0, it becomes the port that was chosen. */
 static enum status open_listener(int *in_out_port, int *out, struct error *err) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -38,8 +39,8 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
         return listen_error(*in_out_port, err);
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
-               sizeof(int)); /* Linux hands it on to what is accepted */
+    /* On Linux, accepted sockets inherit this. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (bind(fd, (const struct sockaddr *)&address, length) != 0 ||
         listen(fd, LISTEN_BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
@@ -55,21 +56,21 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
 static enum status start_loop(struct http_server *server, struct event_loop *loop,
                               const struct http_server_options *options,
                               http_inbound_handler handler, void *context, struct error *err) {
-    struct http_connections connections = {.options = *options,
-                                           .loop = loop,
-                                           .handler = handler,
-                                           .context = context,
+    struct http_connections connections = {.shared = {.options = *options,
+                                                      .handler = handler,
+                                                      .context = context,
+                                                      .admission = &server->admission,
+                                                      .loop = loop},
                                            .max_buffered_bytes =
-                                               BODIES_MAX_BYTES + options->max_body_bytes,
-                                           .admission = &server->admission};
-    if (connections.options.request_timeout_ms <= 0) {
-        connections.options.request_timeout_ms = HTTP_SERVER_REQUEST_TIMEOUT_MS;
+                                               BODIES_MAX_BYTES + options->max_body_bytes};
+    if (options->request_timeout_ms <= 0) {
+        connections.shared.options.request_timeout_ms = HTTP_SERVER_REQUEST_TIMEOUT_MS;
     }
     int listener = -1;
     server->port = options->port;
     enum status status = open_listener(&server->port, &listener, err);
     if (status == STATUS_OK) {
-        connections.port = server->port;
+        connections.shared.port = server->port;
         status = http_loop_start(&server->loop, &connections, listener, err);
         if (status != STATUS_OK) {
             close(listener);

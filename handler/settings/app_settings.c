@@ -11,6 +11,7 @@
 #include "base/timespan.h"
 #include "base/utf8.h"
 #include "lease/lease_names.h"
+#include "lease/lease_options.h"
 #include "settings/account_settings.h"
 #include "settings/config_source.h"
 #include "settings/setting.h"
@@ -27,7 +28,9 @@ enum { TEXT_MAX_LENGTH = 1024 };
 struct draft {
     struct app_settings settings;
     struct account_uris uris;
-    int64_t renew_interval_ms; /* 0: not given */
+    char lease_container[LEASE_CONTAINER_NAME_BYTES];
+    char lease_prefix[LEASE_BLOB_PREFIX_BYTES];
+    struct leasehold_options lease; /* copied to `settings` at the end */
     struct seed_list seeds;
 };
 
@@ -137,7 +140,9 @@ static bool uses_imds(const struct config_source *source, const void *base) {
 static_assert(TEXT_MAX_LENGTH == 1024 && ROUTE_PREFIX_BYTES == 127 + 1 &&
                   TABLE_NAME_BYTES == 63 + 1 && LEASE_CONTAINER_NAME_BYTES == 63 + 1 &&
                   SEED_MAX_TOTAL == 1000000000 && LEASE_METADATA_MAX_BYTES == 7 * 1024 &&
-                  LEASE_MIN_DURATION_S == 15 && LEASE_MAX_DURATION_S == 60,
+                  LEASE_MIN_DURATION_S == 15 && LEASE_MAX_DURATION_S == 60 &&
+                  LEASE_MAX_RENEW_RETRIES == 100 && LEASE_MIN_RETRY_MS == 1 &&
+                  LEASE_MAX_RETRY_MS == MINUTE_MS && LEASE_MAX_ACQUIRE_TIMEOUT_MS == 10 * MINUTE_MS,
               "the texts of `allowed` below name these limits");
 
 /*
@@ -250,57 +255,56 @@ static const struct setting table[] = {
      .group = SETTING_SIGN_IN, .standard = "http://169.254.169.254",
      .about = "Outside App Service: where the managed identity gets its tokens."},
 
-    {LEASING "ContainerName", INTO(settings.lease_store.container),
+    {LEASING "ContainerName", INTO(lease_container),
      .parse = setting_parse_container_name,
-     .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first "
-                "and last",
+     .allowed = LEASE_CONTAINER_ALLOWED,
      .group = SETTING_LEASES, .standard = "leases",
      .about = "The container with the blobs that are leased."},
-    {LEASING "CreateContainerIfNotExists", INTO(settings.lease_store.create_container),
+    {LEASING "CreateContainerIfNotExists", INTO(lease.create_container),
      TRUE_OR_FALSE, .group = SETTING_LEASES, .standard = "true",
      .about = "Whether the container is created if it is absent."},
-    {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(settings.lease_store.blob_prefix),
+    {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(lease_prefix),
      .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED,
      .group = SETTING_LEASES, .standard = "lease-",
      .about = "A blob's name is this prefix and the lease's name."},
 
-    {LEASING "AutoRenew", INTO(settings.lease.auto_renew), TRUE_OR_FALSE,
+    {LEASING "AutoRenew", INTO(lease.auto_renew), TRUE_OR_FALSE,
      .group = SETTING_LEASES, .standard = "true",
      .about = "Whether leases are renewed while they are in use."},
-    {LEASING "DefaultLeaseDuration", INTO(settings.lease.duration_s),
+    {LEASING "DefaultLeaseDuration", INTO(lease.duration_s),
      .parse = setting_parse_lease_duration,
      .allowed = "whole seconds from 00:00:15 to 00:01:00, or Infinite",
      .group = SETTING_LEASES, .standard = "00:00:30",
      .about = "How long a lease lasts without renewal. After a handler was killed, its product "
               "stays closed for that long."},
-    {LEASING "AutoRenewInterval", INTO(renew_interval_ms),
+    {LEASING "AutoRenewInterval", INTO(lease.renew_interval_ms),
      .parse = setting_parse_ms, FROM(1, INT64_MAX),
      .allowed = "a time span from 00:00:00.001, below the safety threshold",
      .group = SETTING_LEASES,
      .standard_words = "2/3 of the duration, or 3/4 of the safety threshold if that is at or "
                        "below 2/3",
      .about = "How long after its last renewal a lease is renewed."},
-    {LEASING "AutoRenewMaxRetries", INTO(settings.lease.renew_max_retries),
-     .parse = setting_parse_int, FROM(0, 100), .allowed = "a whole number from 0 to 100",
+    {LEASING "AutoRenewMaxRetries", INTO(lease.renew_max_retries),
+     .parse = setting_parse_int, FROM(0, LEASE_MAX_RENEW_RETRIES), .allowed = "a whole number from 0 to 100",
      .group = SETTING_LEASES, .standard = "3",
      .about = "How often a renewal that failed is tried again."},
-    {LEASING "AutoRenewRetryInterval", INTO(settings.lease.renew_retry_ms),
-     .parse = setting_parse_ms, FROM(1, MINUTE_MS),
+    {LEASING "AutoRenewRetryInterval", INTO(lease.renew_retry_ms),
+     .parse = setting_parse_ms, FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
      .allowed = "a time span from 00:00:00.001 to 00:01:00",
      .group = SETTING_LEASES, .standard = "00:00:01",
      .about = "The wait before the first of these retries. It doubles each time."},
-    {LEASING "AutoRenewSafetyThreshold", INTO(settings.lease.safety_threshold),
+    {LEASING "AutoRenewSafetyThreshold", INTO(lease.safety_threshold),
      .parse = setting_parse_safety_threshold, .allowed = "a decimal number from 0.5 to 0.95",
      .group = SETTING_LEASES, .standard = "0.9",
      .about = "The part of the duration after which a lease that was not renewed counts as lost."},
-    {LEASING "AcquireTimeout", INTO(settings.lease.acquire_timeout_ms),
-     .parse = setting_parse_ms, FROM(0, 10 * MINUTE_MS),
+    {LEASING "AcquireTimeout", INTO(lease.acquire_timeout_ms),
+     .parse = setting_parse_ms, FROM(0, LEASE_MAX_ACQUIRE_TIMEOUT_MS),
      .allowed = "a time span from 00:00:00 to 00:10:00",
      .group = SETTING_LEASES, .standard = "00:00:10",
      .about = "How long a request waits for a product that others are using, before it is answered "
               "409. Keep it below the timeout of your callers."},
-    {LEASING "AcquireRetryInterval", INTO(settings.lease.acquire_retry_ms),
-     .parse = setting_parse_ms, FROM(1, MINUTE_MS),
+    {LEASING "AcquireRetryInterval", INTO(lease.acquire_retry_ms),
+     .parse = setting_parse_ms, FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
      .allowed = "a time span from 00:00:00.001 to 00:01:00",
      .group = SETTING_LEASES, .standard = "00:00:00.050",
      .about = "The wait after the first refusal. It grows with each one."},
@@ -342,8 +346,7 @@ static const struct setting ca_file = {
 #define METADATA LEASING "Metadata:"
 static const struct setting metadata_setting = {
     .name = METADATA "NAME",
-    .allowed = "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable "
-               "ASCII characters, no space first or last; 7 KiB in all",
+    .allowed = LEASE_METADATA_ALLOWED,
     .group = SETTING_LEASES,
     .about = "Metadata for each lease's blob, as `lease_NAME`.",
 };
@@ -378,7 +381,7 @@ static bool uses_tls(const struct app_settings *settings) {
 }
 
 static struct draft standard_draft(void) {
-    struct draft draft = {.settings.lease.renew_fraction = lease_options_default().renew_fraction};
+    struct draft draft = {.lease.renew_interval_ms = LEASEHOLD_AUTO};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         setting_set_standard(&table[i], &draft);
     }
@@ -394,76 +397,80 @@ static enum status read_table(const struct config_source *source, struct draft *
     return status;
 }
 
-/* Adds the item DistributedLeasing:Metadata:NAME. `bytes` counts all items so far and this one. */
-static enum status add_metadata(const struct config_item *item, size_t bytes,
-                                struct http_headers *metadata, struct error *err) {
+/*
+ * Checks the item DistributedLeasing:Metadata:NAME. `bytes` counts all items; this one is added.
+ */
+static enum status check_metadata(const struct config_item *item, size_t *bytes,
+                                  struct error *err) {
     const char *name = item->name + strlen(METADATA);
     enum status status = setting_check_item(&metadata_setting, item, err);
     if (status != STATUS_OK) {
         return status;
     }
-    if (!lease_metadata_name_is_valid(name) || !lease_metadata_value_is_valid(item->value) ||
-        bytes > LEASE_METADATA_MAX_BYTES) {
-        return setting_refuse(&metadata_setting, item, err);
-    }
-    http_headers_add(metadata, name, item->value);
-    return metadata->status == STATUS_OK
+    *bytes += lease_metadata_bytes(name, item->value);
+    return lease_metadata_is_valid(name, item->value) && *bytes <= LEASE_METADATA_MAX_BYTES
                ? STATUS_OK
-               : error_set(err, metadata->status, "no memory for metadata");
+               : setting_refuse(&metadata_setting, item, err);
 }
 
-static enum status read_metadata(const struct config_source *source, struct http_headers *metadata,
-                                 struct error *err) {
-    enum status status = STATUS_OK;
-    size_t bytes = 0;
-    for (size_t i = 0; i < source->count && status == STATUS_OK; i++) {
+/* Fills `out`, which has room for `source->count`, with strings of the source. */
+static enum status read_metadata(const struct config_source *source, struct leasehold_metadata *out,
+                                 size_t *out_count, struct error *err) {
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < source->count; i++) {
         const struct config_item *item = &source->items[i];
         bool wins = strncasecmp(item->name, METADATA, strlen(METADATA)) == 0 &&
                     config_source_find(source, item->name) == item;
-        if (wins && item->value[0] != '\0') {
-            bytes += strlen("lease_") + strlen(item->name + strlen(METADATA)) + strlen(item->value);
-            status = add_metadata(item, bytes, metadata, err);
+        if (!wins || item->value[0] == '\0') {
+            continue;
         }
+        enum status status = check_metadata(item, &bytes, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        out[count++] = (struct leasehold_metadata){item->name + strlen(METADATA), item->value};
     }
-    return status;
+    *out_count = count;
+    return STATUS_OK;
 }
 
-static enum status refuse_renew_interval(const struct lease_options *lease,
-                                         const struct config_item *item, struct error *err) {
-    char limit[TIMESPAN_TEXT_BYTES];
-    timespan_format(
-        (int64_t)(lease->safety_threshold * lease->duration_s * (double)SECOND_MS + 0.5), limit);
-    char allowed[200];
+/* The limit depends on two other settings, so the settings table cannot have it. */
+static enum status check_renew_interval(const struct config_source *source,
+                                        const struct leasehold_options *lease, struct error *err) {
+    int64_t most_ms = lease_options_max_renew_interval_ms(lease);
+    if (lease->renew_interval_ms <= most_ms) {
+        return STATUS_OK;
+    }
+    char limit[TIMESPAN_TEXT_BYTES], allowed[200];
+    timespan_format(most_ms + 1, limit);
     snprintf(allowed, sizeof allowed,
              "a time span from 00:00:00.001, below %.12s (AutoRenewSafetyThreshold of "
              "DefaultLeaseDuration)",
              limit);
     const struct setting setting = {.name = LEASING "AutoRenewInterval", .allowed = allowed};
-    return setting_refuse(&setting, item, err);
+    return setting_refuse(&setting, config_source_find(source, setting.name), err);
 }
 
-/*
- * Converts the interval to a fraction of the duration, because leases of other durations are
- * renewed in the same proportion.
- */
-static enum status resolve_renew_fraction(const struct config_source *source, struct draft *draft,
-                                          struct error *err) {
-    struct lease_options *lease = &draft->settings.lease;
-    bool is_given = draft->renew_interval_ms > 0 && lease->duration_s != LEASE_INFINITE_S;
-    if (is_given) {
-        lease->renew_fraction =
-            (double)draft->renew_interval_ms / (lease->duration_s * (double)SECOND_MS);
+/* Makes the options of leases from what the table has read and the metadata. */
+static enum status make_lease_options(const struct config_source *source, struct draft *draft,
+                                      struct error *err) {
+    struct leasehold_options *lease = &draft->lease;
+    struct leasehold_metadata *metadata = calloc(source->count + 1, sizeof *metadata);
+    if (metadata == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for metadata");
     }
-    if (lease->renew_fraction < lease->safety_threshold) {
-        return STATUS_OK;
+    lease->container = draft->lease_container;
+    lease->blob_prefix = draft->lease_prefix;
+    lease->metadata = metadata;
+    enum status status = read_metadata(source, metadata, &lease->metadata_count, err);
+    if (status == STATUS_OK) {
+        status = check_renew_interval(source, lease, err);
     }
-    if (is_given) {
-        return refuse_renew_interval(lease, config_source_find(source, LEASING "AutoRenewInterval"),
-                                     err);
+    if (status == STATUS_OK) {
+        status = lease_options_copy(lease, &draft->settings.lease, err);
     }
-    lease->renew_fraction =
-        0.75 * lease->safety_threshold; /* the default yields to the threshold */
-    return STATUS_OK;
+    free(metadata);
+    return status;
 }
 
 static void read_instance_name(const struct config_source *source, char out[INSTANCE_NAME_BYTES]) {
@@ -511,10 +518,7 @@ static enum status fill_draft(const struct config_source *source, struct draft *
     draft->settings.inventory.seeds = draft->seeds.items;
     draft->settings.inventory.seed_count = draft->seeds.count;
     if (status == STATUS_OK) {
-        status = read_metadata(source, &draft->settings.lease_store.metadata, err);
-    }
-    if (status == STATUS_OK) {
-        status = resolve_renew_fraction(source, draft, err);
+        status = make_lease_options(source, draft, err);
     }
     if (status == STATUS_OK) {
         status = resolve_account(source, draft, err);
@@ -567,7 +571,7 @@ void app_settings_cleanup(struct app_settings *settings) {
         }
     }
     storage_account_wipe(&settings->account);
-    http_headers_cleanup(&settings->lease_store.metadata);
+    lease_options_cleanup(&settings->lease);
     free(settings->seeds);
     *settings = (struct app_settings){0};
 }

@@ -26,8 +26,7 @@
 #include "identity/storage_account.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
-#include "lease/lease_options.h"
-#include "lease/lease_store_blob.h"
+#include "lease/leasehold.h"
 #include "settings/setting_rules.h"
 
 enum { EXIT_BAD_SETTING = 64, INSTANCE_NAME_BYTES = 64 };
@@ -56,9 +55,8 @@ struct app_settings {
 
     /* Its strings are freed with these settings. The caller fills its `environment`. */
     struct sign_in_options authentication;
-    char *ca_file; /* SSL_CERT_FILE; NULL: the system's */
-    struct lease_options lease;
-    struct lease_store_blob_options lease_store;
+    char *ca_file;                  /* SSL_CERT_FILE; NULL: the system's */
+    struct leasehold_options lease; /* made by lease_options_copy; without a connection string */
     enum inventory_store_kind store_kind;
     char table_name[TABLE_NAME_BYTES];
     struct inventory_options inventory; /* its seeds are those below */

@@ -12,6 +12,7 @@
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_names.h"
+#include "lease/lease_options.h"
 
 #define DIGITS "0123456789"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -31,11 +32,10 @@ enum status setting_parse_lease_duration(const struct setting *setting, const ch
     (void)setting;
     int64_t ms;
     if (strcasecmp(text, "Infinite") == 0) {
-        *(int *)out = LEASE_INFINITE_S;
+        *(int *)out = LEASEHOLD_INFINITE;
         return STATUS_OK;
     }
-    if (!timespan_parse(text, &ms) || ms % 1000 != 0 || ms / 1000 < LEASE_MIN_DURATION_S ||
-        ms / 1000 > LEASE_MAX_DURATION_S) {
+    if (!timespan_parse(text, &ms) || ms % 1000 != 0 || !lease_duration_is_valid(ms / 1000)) {
         return STATUS_INVALID_ARGUMENT;
     }
     *(int *)out = (int)(ms / 1000);
@@ -67,7 +67,7 @@ enum status setting_parse_safety_threshold(const struct setting *setting, const 
                                            void *out) {
     (void)setting;
     double value;
-    if (!read_decimal(text, &value) || value < 0.5 || value > 0.95) {
+    if (!read_decimal(text, &value) || !lease_safety_threshold_is_valid(value)) {
         return STATUS_INVALID_ARGUMENT;
     }
     *(double *)out = value;

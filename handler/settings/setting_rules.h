@@ -29,13 +29,11 @@ struct seed_list {
     size_t count;
 };
 
-/*
- * int: LEASE_MIN_DURATION_S to LEASE_MAX_DURATION_S as a time span; LEASE_INFINITE_S for "Infinite"
- */
+/* int: a time span that lease_duration_is_valid accepts, or LEASEHOLD_INFINITE for "Infinite". */
 enum status setting_parse_lease_duration(const struct setting *setting, const char *text,
                                          void *out);
 
-/* double: 0.5 to 0.95, with digits and a decimal point only */
+/* double: what lease_safety_threshold_is_valid accepts, written with digits and a decimal point. */
 enum status setting_parse_safety_threshold(const struct setting *setting, const char *text,
                                            void *out);
 

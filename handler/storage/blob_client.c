@@ -7,11 +7,11 @@
 
 enum { LEASE_DURATION_MIN_S = 15, LEASE_DURATION_MAX_S = 60, METADATA_HEADER_MAX_BYTES = 1024 };
 
-/* "Lease Blob": each action's name, and the one success that it has. */
+/* "Lease Blob": the name of each action, and its one success. */
 static const struct {
     const char *name;
     int success_http_status;
-    bool names_lease; /* the success has the lease's id in x-ms-lease-id */
+    bool names_lease; /* the success names the lease in x-ms-lease-id */
 } lease_actions[] = {
     [BLOB_LEASE_ACQUIRE] = {"acquire", 201, true},
     [BLOB_LEASE_RENEW] = {"renew", 200, true},
@@ -20,11 +20,11 @@ static const struct {
 };
 
 /*
- * Everything of a blob's name but its slashes is encoded: the SDKs send these as they are, and so appear in Azure's
- * logs.
+ * Appends a percent-encoded blob name. Slashes stay, as in Azure's SDKs, so that names in Azure's
+ * logs can be read.
  */
 static void append_blob_name(struct strbuf *path, const char *blob) {
-    for (const char *c = blob; *c; c++) {
+    for (const char *c = blob; *c != '\0'; c++) {
         const char text[2] = {*c, '\0'};
         if (*c == '/') {
             strbuf_append_char(path, '/');
@@ -40,13 +40,13 @@ static void begin_put(struct storage_request *request, int success_http_status,
     storage_request_init(request, STORAGE_BLOB, "PUT", success_http_status);
     strbuf_append_char(&request->path, '/');
     strbuf_append_percent_encoded(&request->path, container);
-    if (blob) {
+    if (blob != NULL) {
         strbuf_append_char(&request->path, '/');
         append_blob_name(&request->path, blob);
     }
 }
 
-/* `lease_id`: of the lease that the action is about; NULL for a break. */
+/* `lease_id` is NULL for a break, which names no lease. */
 static void begin_lease_action(struct storage_request *request, enum blob_action action,
                                const char *container, const char *blob, const char *lease_id) {
     begin_put(request, lease_actions[action].success_http_status, container, blob);
@@ -57,7 +57,7 @@ static void begin_lease_action(struct storage_request *request, enum blob_action
     http_headers_add(&request->headers, "x-ms-lease-action", lease_actions[action].name);
 }
 
-/* --- the requests --- */
+/* ---- the requests ---- */
 
 static void build_container(struct storage_request *request, const char *container) {
     begin_put(request, 201, container, NULL);
@@ -81,7 +81,7 @@ static void build_empty(struct storage_request *request, const char *container, 
     begin_put(request, 201, container, blob);
     http_headers_add(&request->headers, "x-ms-blob-type", "BlockBlob");
     http_headers_add(&request->headers, "If-None-Match", "*");
-    for (size_t i = 0; metadata && i < metadata->count; i++) {
+    for (size_t i = 0; metadata != NULL && i < metadata->count; i++) {
         add_metadata(&request->headers, metadata->items[i].name, metadata->items[i].value);
     }
 }
@@ -95,9 +95,9 @@ static void build_acquire(struct storage_request *request, const char *container
     http_headers_addf(&request->headers, "x-ms-lease-duration", "%d", duration_s);
 }
 
-/* A renewal or a release. */
-static void build_once(struct storage_request *request, enum blob_action action,
-                       const char *container, const char *blob, const char *lease_id) {
+/* Builds a renewal or a release, which have one attempt. */
+static void build_single_attempt(struct storage_request *request, enum blob_action action,
+                                 const char *container, const char *blob, const char *lease_id) {
     begin_lease_action(request, action, container, blob, lease_id);
     http_headers_add(&request->headers, "x-ms-lease-id", lease_id);
     request->max_attempts = 1;
@@ -109,11 +109,16 @@ static void build_break(struct storage_request *request, const char *container, 
 }
 
 /*
- * Returns what an answer means, which `failure` has in its status as well.
- * A blob that somebody holds a lease on answers 412 before it comes to If-None-Match: either says that there is one.
- * A break whose first answer was lost may have ended the lease: that there is none now is what was asked for.
+ * Returns the status of an operation, and writes it into `failure`.
+ *
+ * To create a blob that is leased, storage answers 412 before it looks at If-None-Match. That means
+ * that the blob exists.
+ *
+ * If the first answer to a break was lost, that break may have ended the lease. Then a missing
+ * lease is what the caller wanted.
  */
-static enum status judge(enum blob_action action, enum status status, struct error *failure) {
+static enum status interpret_status(enum blob_action action, enum status status,
+                                    struct error *failure) {
     if (action == BLOB_CREATE && (status == STATUS_PRECONDITION_FAILED ||
                                   status == STATUS_LEASE_LOST || status == STATUS_LEASE_CONFLICT)) {
         failure->status = STATUS_ALREADY_EXISTS;
@@ -125,20 +130,21 @@ static enum status judge(enum blob_action action, enum status status, struct err
     return failure->status;
 }
 
-/* --- on the loop's thread --- */
+/* ---- operations on the loop's thread ---- */
 
 static void on_answer(void *context, enum status status, struct http_reply *reply,
                       const struct error *err) {
     struct blob_operation *operation = context;
     struct error failure = *err;
     storage_request_cleanup(&operation->request);
-    status = judge(operation->action, status, &failure);
+    status = interpret_status(operation->action, status, &failure);
     operation->done(operation->context, status, reply != NULL ? reply->sent_ms : 0, &failure);
 }
 
-/* Its request is built. */
-static void begin(struct blob_operation *operation, struct storage_client *client,
-                  enum blob_action action, int64_t deadline_ms, blob_done done, void *context) {
+/* Starts an operation whose request is built. */
+static void start_operation(struct blob_operation *operation, struct storage_client *client,
+                            enum blob_action action, int64_t deadline_ms, blob_done done,
+                            void *context) {
     operation->action = action;
     operation->done = done;
     operation->context = context;
@@ -157,7 +163,7 @@ void blob_container_create_start(struct blob_operation *operation, struct storag
                                  const char *container, int64_t deadline_ms, blob_done done,
                                  void *context) {
     build_container(&operation->request, container);
-    begin(operation, client, BLOB_CREATE_CONTAINER, deadline_ms, done, context);
+    start_operation(operation, client, BLOB_CREATE_CONTAINER, deadline_ms, done, context);
 }
 
 void blob_create_empty_start(struct blob_operation *operation, struct storage_client *client,
@@ -165,38 +171,38 @@ void blob_create_empty_start(struct blob_operation *operation, struct storage_cl
                              const struct http_headers *metadata, int64_t deadline_ms,
                              blob_done done, void *context) {
     build_empty(&operation->request, container, blob, metadata);
-    begin(operation, client, BLOB_CREATE, deadline_ms, done, context);
+    start_operation(operation, client, BLOB_CREATE, deadline_ms, done, context);
 }
 
 void blob_lease_acquire_start(struct blob_operation *operation, struct storage_client *client,
                               const char *container, const char *blob, const char *lease_id,
                               int duration_s, int64_t deadline_ms, blob_done done, void *context) {
     build_acquire(&operation->request, container, blob, lease_id, duration_s);
-    begin(operation, client, BLOB_LEASE_ACQUIRE, deadline_ms, done, context);
+    start_operation(operation, client, BLOB_LEASE_ACQUIRE, deadline_ms, done, context);
 }
 
 void blob_lease_renew_start(struct blob_operation *operation, struct storage_client *client,
                             const char *container, const char *blob, const char *lease_id,
                             int64_t deadline_ms, blob_done done, void *context) {
-    build_once(&operation->request, BLOB_LEASE_RENEW, container, blob, lease_id);
-    begin(operation, client, BLOB_LEASE_RENEW, deadline_ms, done, context);
+    build_single_attempt(&operation->request, BLOB_LEASE_RENEW, container, blob, lease_id);
+    start_operation(operation, client, BLOB_LEASE_RENEW, deadline_ms, done, context);
 }
 
 void blob_lease_release_start(struct blob_operation *operation, struct storage_client *client,
                               const char *container, const char *blob, const char *lease_id,
                               int64_t deadline_ms, blob_done done, void *context) {
-    build_once(&operation->request, BLOB_LEASE_RELEASE, container, blob, lease_id);
-    begin(operation, client, BLOB_LEASE_RELEASE, deadline_ms, done, context);
+    build_single_attempt(&operation->request, BLOB_LEASE_RELEASE, container, blob, lease_id);
+    start_operation(operation, client, BLOB_LEASE_RELEASE, deadline_ms, done, context);
 }
 
 void blob_lease_break_start(struct blob_operation *operation, struct storage_client *client,
                             const char *container, const char *blob, int64_t deadline_ms,
                             blob_done done, void *context) {
     build_break(&operation->request, container, blob);
-    begin(operation, client, BLOB_LEASE_BREAK, deadline_ms, done, context);
+    start_operation(operation, client, BLOB_LEASE_BREAK, deadline_ms, done, context);
 }
 
-/* --- for callers that wait --- */
+/* ---- for callers that wait ---- */
 
 enum status blob_lease_break(struct storage_client *client, const char *container, const char *blob,
                              int64_t deadline_ms, struct error *err) {
@@ -206,7 +212,7 @@ enum status blob_lease_break(struct storage_client *client, const char *containe
     build_break(&request, container, blob);
     http_reply_init(&reply);
     enum status status = storage_client_send(client, &request, deadline_ms, &reply, &failure);
-    status = judge(BLOB_LEASE_BREAK, status, &failure);
+    status = interpret_status(BLOB_LEASE_BREAK, status, &failure);
     if (status != STATUS_OK && err != NULL) {
         *err = failure;
     }

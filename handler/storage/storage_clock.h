@@ -1,19 +1,24 @@
 /*
- * storage_clock.h - the time at a storage service, from the Date headers of its answers.
+ * storage_clock.h - the time at a storage service, estimated from the Date headers of its answers.
  *
- * Instances whose own clocks are minutes apart must agree on whether a reservation has expired, so that is asked here.
- * A Date says the service's time to the second, at some moment between sending and receiving. Each answer therefore bounds the
- * difference between storage's clock and ours from both sides; the bounds of all answers are intersected, and the lower one is
- * used: never ahead of storage's time, behind it by a second and the round trip after the first answer, and ever less after more.
- * The bounds widen by 500 ppm of the time that passes, as our clock may drift. Bounds that contradict each other a little (another
- * of storage's servers answered) are replaced by the newest answer's.
+ * Instances must agree on whether a reservation has expired, even if their own clocks are minutes
+ * apart. So expiry is judged by storage's time.
  *
- * A single Date may be wrong, so no single answer moves the clock by more than STORAGE_CLOCK_TOLERANCE_MS. The next answer has to
- * say the same; one that agrees with what was known has the odd one forgotten. For the first answer of all, the machine's wall
- * clock is such a witness, too.
- *
- * Vocabulary   jump      an answer that is further from what is known
- * Threads: any; has a lock of its own.
+ * How it works   A Date header gives storage's time to the second, at some moment between sending
+ *                and receiving. So each answer bounds the difference between storage's clock and
+ *                ours from below and above. The bounds of all answers are intersected, and the
+ *                lower bound is used. The estimate is never ahead of storage's time. After the
+ *                first answer it lags by up to a second and the round trip. Later answers reduce
+ *                that. Our clock may drift, so the bounds widen by 500 ppm of the time that passes.
+ *                Another server of storage's may contradict them a little. Then its bounds replace
+ *                them.
+ * Wrong dates    A single Date may be wrong. An answer that is more than STORAGE_CLOCK_TOLERANCE_MS
+ *                away from the bounds is kept aside as a jump. If the next answer agrees with the
+ *                jump, the clock follows. If it agrees with the bounds, the jump is dropped. The
+ *                very first answer is compared with the machine's wall clock.
+ * Vocabulary     jump       an answer far from the accepted bounds, until another confirms it
+ *                accepted   said of the bounds in use
+ * Threads        Any; it has a lock.
  */
 #ifndef STORAGE_STORAGE_CLOCK_H
 #define STORAGE_STORAGE_CLOCK_H
@@ -22,41 +27,53 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/clock.h"
+struct clock;
 
 enum { STORAGE_CLOCK_TOLERANCE_MS = 2000 };
 
-/* What storage's wall time - our now_ms is at least and at most. */
+/* The least and the greatest value of storage's wall time minus our now_ms. */
 struct storage_clock_bounds {
-    bool known;
+    bool is_set;
     int64_t min_ms, max_ms;
 };
 
 struct storage_clock {
-    pthread_mutex_t lock; /* guards all that follows but `clock` */
+    pthread_mutex_t lock; /* guards everything but `clock` */
     const struct clock *clock;
-    struct storage_clock_bounds bounds; /* what is believed */
-    struct storage_clock_bounds jump;   /* an answer that waits for another to confirm it */
-    int64_t widened_ms;                 /* until when our clock's drift is in `bounds` */
+    struct storage_clock_bounds accepted;
+    struct storage_clock_bounds jump;
+    int64_t widened_ms; /* `accepted` includes our clock's drift up to this time */
 };
 
 void storage_clock_init(struct storage_clock *storage_clock, const struct clock *clock);
 void storage_clock_cleanup(struct storage_clock *storage_clock);
 
-/* Takes in the Date header of an answer of storage's (NULL and unreadable ones are passed over). Times of `clock`. */
+/*
+ * Takes the Date header of an answer of storage's. NULL and unreadable dates are ignored. `sent_ms`
+ * and `received_ms` are times of `clock`.
+ */
 void storage_clock_observe(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
                            int64_t received_ms);
 
-/* Storage's time in ms since 1970, carried forward on our clock; the machine's wall time while none of its answers is believed. */
+/*
+ * Returns storage's time in ms since 1970. Returns the machine's wall time until an answer is
+ * accepted.
+ */
 int64_t storage_clock_ms(struct storage_clock *storage_clock);
 
-/* The same for dates that requests carry: the first answer counts at once. A wrong one costs a refused request. */
+/*
+ * Returns the time to sign requests with. It differs from storage_clock_ms in that the first answer
+ * counts at once, even if it is a jump. A wrong one costs a rejected request.
+ */
 int64_t storage_clock_signing_ms(struct storage_clock *storage_clock);
 
-/* The earlier of storage_clock_ms and of what an answer says that waits to be confirmed: for deletions, which nothing makes good. */
+/*
+ * Returns the earlier of storage_clock_ms and the time by the jump, if there is one. It is for
+ * deletions, which cannot be undone.
+ */
 int64_t storage_clock_certain_ms(struct storage_clock *storage_clock);
 
-/* True if an answer waits to be confirmed: one more request settles what the time is. */
+/* Returns true while a jump waits for confirmation. The next answer ends that. */
 bool storage_clock_is_in_doubt(struct storage_clock *storage_clock);
 
 #endif

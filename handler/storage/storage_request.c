@@ -11,16 +11,24 @@
 #include "base/uuid.h"
 #include "http/loop_call.h"
 #include "http/retry_policy.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 
 enum {
     WHAT_BYTES = 320,
-    MIN_REPEAT_MS =
-        100, /* with less time another attempt would learn nothing, and hide what the last one has told */
+
+    /*
+     * With less time left there is no further attempt. It would only time out, and hide the reason
+     * that the last attempt has given.
+     */
+    MIN_REPEAT_MS = 100,
 };
 
-/* From 2020-12-06 on the Table service takes Microsoft Entra tokens. Azurite 3.35 knows both. */
+/* The Table service accepts Microsoft Entra tokens since 2020-12-06. Azurite 3.35 knows both. */
 static const char *const versions[] = {
     [STORAGE_BLOB] = "2021-12-02", [STORAGE_TABLE] = "2020-12-06"};
+
+static_assert(sizeof versions / sizeof versions[0] == STORAGE_SERVICES, "one version a service");
 
 static const struct retry_policy policy = {STORAGE_FIRST_BACKOFF_MS, STORAGE_MAX_BACKOFF_MS};
 
@@ -55,20 +63,20 @@ enum status storage_request_status(const struct storage_request *request) {
     return status == STATUS_OK ? strbuf_status(&request->body) : status;
 }
 
-/* --- one attempt: built and signed, and its answer read --- */
+/* ---- one attempt: built, signed, and its answer read ---- */
 
 static void attempt_init(struct storage_attempt *attempt) {
     strbuf_init(&attempt->url, SIZE_MAX);
     http_headers_init(&attempt->headers);
 }
 
-/* Wipes it: a SAS or a token may be in it. */
+/* Overwrites it, because it may hold a SAS or a token. */
 static void attempt_clear(struct storage_attempt *attempt) {
     strbuf_clear_wipe(&attempt->url);
     http_headers_clear(&attempt->headers);
 }
 
-static void attempt_release(struct storage_attempt *attempt) {
+static void attempt_cleanup(struct storage_attempt *attempt) {
     attempt_clear(attempt);
     strbuf_cleanup(&attempt->url);
     http_headers_cleanup(&attempt->headers);
@@ -79,16 +87,16 @@ static const char *endpoint_of(const struct storage_client *client, enum storage
                                     : client->account->blob_endpoint;
 }
 
-/* What messages and logs call it: "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
-static void describe(const struct storage_client *client, const struct storage_request *request,
-                     char out[WHAT_BYTES]) {
+/* Writes what messages show: "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
+static void describe_request(const struct storage_client *client,
+                             const struct storage_request *request, char out[WHAT_BYTES]) {
     const char *comp = http_headers_get(&request->query, "comp");
     snprintf(out, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method,
-             endpoint_of(client, request->service), request->path.data, comp ? "?comp=" : "",
-             comp ? comp : "");
+             endpoint_of(client, request->service), request->path.data,
+             comp != NULL ? "?comp=" : "", comp != NULL ? comp : "");
 }
 
-/* The path begins where the endpoint's host ends. */
+/* The signed path begins after the endpoint's host: it includes the account's own path. */
 static void build_url(struct storage_attempt *attempt, const char *endpoint,
                       const struct storage_request *request) {
     struct strbuf *url = &attempt->url;
@@ -105,6 +113,7 @@ static void build_url(struct storage_attempt *attempt, const char *endpoint,
     }
 }
 
+/* Returns the x-ms-date of now. */
 static const char *date_of(struct storage_client *client, enum storage_service service) {
     struct storage_date *date = &client->dates[service];
     int64_t now_ms = storage_clock_signing_ms(&client->clocks[service]);
@@ -125,8 +134,8 @@ static void build_headers(struct http_headers *headers, struct storage_client *c
     http_headers_add(headers, "x-ms-client-request-id", request_id);
 }
 
-static enum status sign(struct storage_attempt *attempt, struct storage_client *client,
-                        const struct storage_request *request, struct error *err) {
+static enum status sign_attempt(struct storage_attempt *attempt, struct storage_client *client,
+                                const struct storage_request *request, struct error *err) {
     struct credential_request signed_request = {
         .is_table = request->service == STORAGE_TABLE,
         .method = request->method,
@@ -138,11 +147,11 @@ static enum status sign(struct storage_attempt *attempt, struct storage_client *
         .url = &attempt->url,
     };
     enum status status = client->credential->authorize(client->credential, &signed_request, err);
-    attempt->generation = signed_request.generation;
+    attempt->token_generation = signed_request.token_generation;
     return status;
 }
 
-/* Whatever it returns, the attempt has to be cleared afterwards. */
+/* The attempt must be cleared afterwards, whatever this returns. */
 static enum status build_attempt(struct storage_attempt *attempt, struct storage_client *client,
                                  const struct storage_request *request, const char *request_id,
                                  struct error *err) {
@@ -156,7 +165,7 @@ static enum status build_attempt(struct storage_attempt *attempt, struct storage
     if (status != STATUS_OK) {
         return error_set(err, status, "building the request: %s", status_text(status));
     }
-    return sign(attempt, client, request, err);
+    return sign_attempt(attempt, client, request, err);
 }
 
 static struct http_call call_of(const struct storage_attempt *attempt,
@@ -173,17 +182,18 @@ static struct http_call call_of(const struct storage_attempt *attempt,
 }
 
 /*
- * Returns what an answer means, with `err` filled unless that is STATUS_OK. The service's clock learns from its own
- * answers alone. A success is not described, as most answers are one.
+ * Returns the status of an answer, and fills `err` unless that is STATUS_OK. An answer of storage's
+ * also sets the clock of its service. The description of the request is only made when it is
+ * needed, because most answers are successes.
  */
-static enum status observe_reply(struct storage_client *client, const struct http_reply *reply,
-                                 const struct storage_request *request, struct error *err) {
+static enum status read_reply(struct storage_client *client, const struct http_reply *reply,
+                              const struct storage_request *request, struct error *err) {
     struct storage_clock *clock = &client->clocks[request->service];
     enum status status = STATUS_OK;
     bool is_success = storage_error_is_success(reply, &request->success);
     if (!is_success || log_is_on(LOG_DEBUG)) {
         char what[WHAT_BYTES];
-        describe(client, request, what);
+        describe_request(client, request, what);
         log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status,
                   (long long)(reply->received_ms - reply->sent_ms));
         status = storage_error_read(reply, &request->success, what, storage_clock_signing_ms(clock),
@@ -197,23 +207,27 @@ static enum status observe_reply(struct storage_client *client, const struct htt
 }
 
 /*
- * Tells the credential that storage refused it. Returns whether another attempt may fare better. Azure answers an
- * expired token with 401, Azurite with AuthenticationFailed; a 403 with another code has believed it, and does not
- * allow what was asked.
+ * Notifies the credential if storage has rejected what it added. Returns true if another attempt
+ * may succeed. Azure answers an expired token with 401, Azurite with AuthenticationFailed. Any
+ * other 403 means that storage has authenticated the caller, who may not do what the request asks
+ * for.
  */
-static bool renew_token(struct storage_client *client, enum status status, const struct error *err,
-                        unsigned generation) {
-    if (status != STATUS_UNAUTHORIZED || err->http_status == 0 || !client->credential->refused) {
+static bool notify_rejection(struct storage_client *client, enum status status,
+                             const struct error *err, unsigned token_generation) {
+    struct credential *credential = client->credential;
+    if (status != STATUS_UNAUTHORIZED || err->http_status == 0 || credential->on_rejected == NULL) {
         return false;
     }
-    bool is_believed = err->http_status != 401 && strcmp(err->code, "AuthenticationFailed") != 0;
-    return client->credential->refused(client->credential, generation, is_believed);
+    bool is_authenticated =
+        err->http_status != 401 && strcmp(err->code, "AuthenticationFailed") != 0;
+    return credential->on_rejected(credential, token_generation, is_authenticated);
 }
 
-/* --- an operation: attempts until one is final --- */
+/* ---- an operation: attempts until one is final ---- */
 
 static void send_attempt(struct storage_operation *operation);
 
+/* Ends an operation. Its owner may free it inside `done`, so nothing may use it afterwards. */
 static void end_operation(struct storage_operation *operation, enum status status,
                           struct http_reply *reply, const struct error *err) {
     operation->state = STORAGE_OPERATION_IDLE;
@@ -221,16 +235,21 @@ static void end_operation(struct storage_operation *operation, enum status statu
     operation->done(operation->context, status, reply, err);
 }
 
+/* Ends an operation for which too little time is left. */
+static void give_up(struct storage_operation *operation, struct error *failure) {
+    int attempts = operation->retry.attempts;
+    error_wrap(failure, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
+    end_operation(operation, failure->status, NULL, failure);
+}
+
+/* Makes the next attempt, unless the wait has lasted much longer than planned. */
 static void repeat_attempt(struct storage_operation *operation) {
-    struct storage_client *client = operation->client;
-    struct error *last = &operation->last_failure;
-    if (operation->deadline_ms - clock_now_ms(client->platform->clock) < MIN_REPEAT_MS) {
-        int attempts = operation->retry.attempts;
-        error_wrap(last, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
-        end_operation(operation, last->status, NULL, last);
-        return;
+    int64_t now_ms = clock_now_ms(operation->client->platform->clock);
+    if (operation->deadline_ms - now_ms < MIN_REPEAT_MS) {
+        give_up(operation, &operation->last_failure);
+    } else {
+        send_attempt(operation);
     }
-    send_attempt(operation);
 }
 
 static void on_wait_over(void *context) {
@@ -240,7 +259,7 @@ static void on_wait_over(void *context) {
     correlation_use(before);
 }
 
-static void wait_for(struct storage_operation *operation, int64_t delay_ms) {
+static void wait_for_retry(struct storage_operation *operation, int64_t delay_ms) {
     struct storage_client *client = operation->client;
     operation->state = STORAGE_OPERATION_WAITING;
     operation->wait = (struct loop_timer){.fired = on_wait_over, .context = operation};
@@ -248,65 +267,68 @@ static void wait_for(struct storage_operation *operation, int64_t delay_ms) {
                          clock_now_ms(client->platform->clock) + delay_ms);
 }
 
-/* An attempt has failed: ends the operation or waits for the next one. `failure` may be changed. */
-static void on_failure(struct storage_operation *operation, const struct retry_outcome *outcome,
+/* Ends the operation after a failed attempt, or waits for the next one. May change `failure`. */
+static void on_failure(struct storage_operation *operation, enum attempt_outcome outcome,
                        struct error *failure) {
-    struct storage_client *client = operation->client;
-    int64_t delay_ms = 0;
-    failure->was_in_doubt = operation->retry.in_doubt;
-    switch (retry_policy_decide(
-        &policy, &operation->retry, outcome, operation->request->max_attempts,
-        random_fraction(client->platform->random), clock_now_ms(client->platform->clock),
-        operation->deadline_ms - MIN_REPEAT_MS, &delay_ms)) {
+    const struct platform *platform = operation->client->platform;
+    failure->was_in_doubt = operation->retry.is_in_doubt;
+    struct retry_decision decision =
+        retry_policy_decide(&operation->retry, outcome, failure->retry_after_ms,
+                            random_fraction(platform->random), clock_now_ms(platform->clock));
+    switch (decision.verdict) {
     case RETRY_WAIT:
         operation->last_failure = *failure;
-        wait_for(operation, delay_ms);
+        wait_for_retry(operation, decision.delay_ms);
         return;
     case RETRY_NO_TIME:
-        error_wrap(failure, "given up after %d attempt%s", operation->retry.attempts,
-                   operation->retry.attempts == 1 ? "" : "s");
-        break;
+        give_up(operation, failure);
+        return;
     case RETRY_FINAL:
-        break;
+        end_operation(operation, failure->status, NULL, failure);
+        return;
     }
-    end_operation(operation, failure->status, NULL, failure);
 }
 
-static void take_reply(struct storage_operation *operation, enum status status,
-                       struct http_reply *reply, const struct error *err) {
+/* Returns how a sent attempt has ended, if not with success. */
+static enum attempt_outcome outcome_of(struct storage_operation *operation, enum status status,
+                                       const struct error *failure) {
+    if (status == STATUS_UNAVAILABLE) {
+        return ATTEMPT_UNANSWERED;
+    }
+    bool may_renew =
+        !operation->retry.token_was_renewed &&
+        notify_rejection(operation->client, status, failure, operation->token_generation);
+    return may_renew ? ATTEMPT_TOKEN_REJECTED : ATTEMPT_DECIDED;
+}
+
+static void handle_reply(struct storage_operation *operation, enum status status,
+                         struct http_reply *reply, const struct error *err) {
     struct storage_client *client = operation->client;
     struct error failure = *err;
     if (status == STATUS_OK) {
-        status = observe_reply(client, reply, operation->request, &failure);
+        status = read_reply(client, reply, operation->request, &failure);
         if (status == STATUS_OK) {
             end_operation(operation, STATUS_OK, reply, &failure);
             return;
         }
     } else {
         char what[WHAT_BYTES];
-        describe(client, operation->request, what);
+        describe_request(client, operation->request, what);
         error_wrap(&failure, "%s: no answer", what);
         log_event(LOG_DEBUG, "%s", failure.message);
     }
-    struct retry_outcome outcome = {
-        .was_sent = true,
-        .is_unavailable = status == STATUS_UNAVAILABLE,
-        .renews_token = !operation->retry.renewed_token &&
-                        renew_token(client, status, &failure, operation->token_generation),
-        .retry_after_ms = failure.retry_after_ms,
-    };
-    on_failure(operation, &outcome, &failure);
+    on_failure(operation, outcome_of(operation, status, &failure), &failure);
 }
 
 static void on_reply(void *context, enum status status, struct http_reply *reply,
                      const struct error *err) {
     struct storage_operation *operation = context;
     const struct correlation *before = correlation_use(operation->correlation);
-    take_reply(operation, status, reply, err);
+    handle_reply(operation, status, reply, err);
     correlation_use(before);
 }
 
-/* Signs and starts one attempt. On failure nothing is under way. */
+/* Builds, signs and sends one attempt. On failure nothing was sent. */
 static enum status start_attempt(struct storage_operation *operation, int64_t timeout_ms,
                                  struct error *err) {
     struct storage_client *client = operation->client;
@@ -315,14 +337,14 @@ static enum status start_attempt(struct storage_operation *operation, int64_t ti
         build_attempt(attempt, client, operation->request, operation->request_id, err);
     if (status == STATUS_OK) {
         struct http_call call = call_of(attempt, operation->request, timeout_ms);
-        operation->token_generation = attempt->generation;
+        operation->token_generation = attempt->token_generation;
         operation->exchange = (struct http_exchange){.done = on_reply, .context = operation};
         status = http_client_start(client->platform->http, &call, &operation->exchange);
         if (status != STATUS_OK) {
             error_set(err, status, "%s", status_text(status));
         }
     }
-    attempt_clear(attempt); /* the network has copied it */
+    attempt_clear(attempt); /* the HTTP client has copied it */
     return status;
 }
 
@@ -337,15 +359,18 @@ static void send_attempt(struct storage_operation *operation) {
             : start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
     if (status != STATUS_OK) {
         char what[WHAT_BYTES];
-        describe(client, operation->request, what);
+        describe_request(client, operation->request, what);
         error_wrap(&failure, "%s", what);
-        const struct retry_outcome outcome = {.is_unavailable = status == STATUS_UNAVAILABLE};
-        on_failure(operation, &outcome, &failure);
+        on_failure(operation, status == STATUS_UNAVAILABLE ? ATTEMPT_NOT_SENT : ATTEMPT_DECIDED,
+                   &failure);
     }
 }
 
-/* Named after the caller's request, so that storage's own logs can be searched for it; else it gets an id of its own. */
-static enum status name_operation(struct storage_operation *operation) {
+/*
+ * Chooses x-ms-client-request-id. It is the invocation that the operation belongs to, so that
+ * storage's own logs can be searched for it. Without one it is a new UUID.
+ */
+static enum status set_request_id(struct storage_operation *operation) {
     if (operation->correlation == NULL) {
         return uuid_v4(operation->client->platform->random, operation->request_id);
     }
@@ -356,18 +381,18 @@ static enum status name_operation(struct storage_operation *operation) {
 
 static bool is_cancelled(struct storage_client *client) {
     pthread_mutex_lock(&client->lock);
-    bool cancelled = client->cancelled;
+    bool cancelled = client->is_cancelled;
     pthread_mutex_unlock(&client->lock);
     return cancelled;
 }
 
-/* Ends an operation whatever it is doing. */
-static void end_cancelled(struct storage_operation *operation) {
+/* Ends an operation with STATUS_CANCELLED, in any state. */
+static void cancel_operation(struct storage_operation *operation) {
     const struct correlation *before = correlation_use(operation->correlation);
     struct error err;
     char what[WHAT_BYTES] = "waiting for storage";
     if (operation->request != NULL) {
-        describe(operation->client, operation->request, what);
+        describe_request(operation->client, operation->request, what);
     }
     error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
     http_client_abandon(operation->client->platform->http, &operation->exchange);
@@ -380,15 +405,15 @@ static void first_attempt(struct storage_operation *operation) {
     struct storage_client *client = operation->client;
     enum status status = storage_request_status(operation->request);
     if (status == STATUS_OK) {
-        status = name_operation(operation);
+        status = set_request_id(operation);
     }
     struct error failure = {.status = STATUS_OK};
     char what[WHAT_BYTES];
     if (status != STATUS_OK) {
-        describe(client, operation->request, what);
+        describe_request(client, operation->request, what);
         error_set(&failure, status, "%s: %s", what, status_text(status));
     } else if (operation->deadline_ms <= clock_now_ms(client->platform->clock)) {
-        describe(client, operation->request, what);
+        describe_request(client, operation->request, what);
         error_set(&failure, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", what);
     } else {
         send_attempt(operation);
@@ -397,12 +422,12 @@ static void first_attempt(struct storage_operation *operation) {
     end_operation(operation, failure.status, NULL, &failure);
 }
 
-/* The first attempt is not made inside start, so that `done` is not called there. */
+/* Makes the first attempt, in the loop's next round, so that `done` is not called inside start. */
 static void on_started(void *context) {
     struct storage_operation *operation = context;
     const struct correlation *before = correlation_use(operation->correlation);
     if (operation->is_cancellable && is_cancelled(operation->client)) {
-        end_cancelled(operation);
+        cancel_operation(operation);
     } else {
         first_attempt(operation);
     }
@@ -428,6 +453,11 @@ void storage_operation_start(struct storage_operation *operation, struct storage
     open_operation(operation, client, done, context);
     operation->request = request;
     operation->deadline_ms = deadline_ms;
+    operation->retry = (struct retry_state){
+        .policy = &policy,
+        .max_attempts = request->max_attempts,
+        .deadline_ms = deadline_ms - MIN_REPEAT_MS,
+    };
     operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
     event_loop_set_timer(client->platform->loop, &operation->wait,
                          clock_now_ms(client->platform->clock));
@@ -438,7 +468,7 @@ static void on_delay_over(void *context) {
     const struct correlation *before = correlation_use(operation->correlation);
     const struct error none = {.status = STATUS_OK};
     if (is_cancelled(operation->client)) {
-        end_cancelled(operation);
+        cancel_operation(operation);
     } else {
         end_operation(operation, STATUS_OK, NULL, &none);
     }
@@ -464,7 +494,7 @@ void storage_operation_abandon(struct storage_operation *operation) {
     operation->state = STORAGE_OPERATION_IDLE;
 }
 
-/* --- callers that wait --- */
+/* ---- callers that wait ---- */
 
 struct waiting_send {
     struct storage_operation operation;
@@ -507,7 +537,7 @@ enum status storage_client_send(struct storage_client *client,
                                 .out = out,
                                 .err = &failure};
     loop_call_run(&send.call, client->platform->loop, start_waiting_send, &send);
-    if (send.status != STATUS_OK && err) {
+    if (send.status != STATUS_OK && err != NULL) {
         *err = failure;
     }
     return send.status;
@@ -522,24 +552,24 @@ static struct storage_operation *first_cancellable(const struct storage_client *
 }
 
 /*
- * Any of them may start or abandon others when it is told, so each is looked for anew. Leases are
- * still released.
+ * Ends all cancellable operations. The owner of one may start or abandon others in `done`, so each
+ * is looked up anew. Operations on leases are not cancellable, so leases are still released.
  */
-static void end_cancellable(void *context) {
+static void cancel_operations(void *context) {
     struct storage_client *client = context;
     struct storage_operation *operation;
     while ((operation = first_cancellable(client)) != NULL) {
-        end_cancelled(operation);
+        cancel_operation(operation);
     }
 }
 
 void storage_client_cancel(struct storage_client *client) {
     pthread_mutex_lock(&client->lock);
-    bool was_cancelled = client->cancelled;
-    client->cancelled = true;
+    bool was_cancelled = client->is_cancelled;
+    client->is_cancelled = true;
     pthread_mutex_unlock(&client->lock);
     if (!was_cancelled) {
-        event_loop_post(client->platform->loop, &client->cancel);
+        event_loop_post(client->platform->loop, &client->cancel_task);
     }
 }
 
@@ -550,13 +580,13 @@ int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int 
                                  clock_now_ms(client->platform->clock), deadline_ms);
 }
 
-/* --- the client --- */
+/* ---- the client ---- */
 
 void storage_client_init(struct storage_client *client, const struct platform *platform,
                          const struct storage_account *account, struct credential *credential) {
     *client =
         (struct storage_client){.platform = platform, .account = account, .credential = credential};
-    client->cancel = (struct loop_task){.run = end_cancellable, .context = client};
+    client->cancel_task = (struct loop_task){.run = cancel_operations, .context = client};
     TAILQ_INIT(&client->open);
     attempt_init(&client->attempt);
     pthread_mutex_init(&client->lock, NULL);
@@ -573,7 +603,7 @@ void storage_client_cleanup(struct storage_client *client) {
         error_set(&err, STATUS_CANCELLED, "the storage client is being closed");
         end_operation(operation, STATUS_CANCELLED, NULL, &err);
     }
-    attempt_release(&client->attempt);
+    attempt_cleanup(&client->attempt);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
         storage_clock_cleanup(&client->clocks[i]);
     }

@@ -1,20 +1,22 @@
 /*
- * storage_request.h - one request to the Blob or Table service: built, signed, sent, tried again.
+ * storage_request.h - builds, signs and sends a request to Azure Storage, with retries.
  *
- * Vocabulary   attempt    one HTTP call; each is dated and signed anew
- *              deadline   a time on the client's clock; no attempt starts or lasts past it
- * Rules        Each request names its one success. Every other answer gets its status from storage_error.h; no answer, and an
- *              answer that is not storage's, is STATUS_UNAVAILABLE.
- *              Only STATUS_UNAVAILABLE is tried again. After a refusal (401, 403) a request is
- *              tried once more where the credential has another to show (token_cache.h). A
- *              credential that has no token yet is waited for in the same way.
- *              The Date of each answer of storage's goes to the clock of its service, and x-ms-date comes from there: an own
- *              clock that is wrong by more than the 15 minutes that storage tolerates costs each service one refused request.
- *              Messages and logs show method, address and comp: never a header or the other parameters, where secrets may be.
- * Threads: storage_client_cancel may be called from any thread, storage_client_send from any but
- * the loop's. A client's init and release belong to its owner, while the loop does not know of it
- * or has stopped. A request belongs to whoever builds it, and is only read until it has ended. All
- * else belongs to the loop's thread.
+ * Vocabulary   attempt    one HTTP call. Each attempt is dated and signed anew
+ *              deadline   a time on the client's clock. No attempt starts or lasts past it
+ * Rules        Each request names its one success. storage_error.h gives every other answer its
+ *              status. No answer, or an answer that is not storage's, is STATUS_UNAVAILABLE.
+ *              Only STATUS_UNAVAILABLE is tried again. After a 401 or 403 the request is tried once
+ *              more if the credential can get another token (token_cache.h). If the credential has
+ *              no token yet, the request waits in the same way.
+ *              The Date of each answer goes to the clock of its service, and x-ms-date comes from
+ *              there. Storage tolerates 15 minutes. If our clock is further off, each service
+ *              rejects one request, and from then on the dates are right.
+ *              Messages and logs show method, address and comp. They never show headers or other
+ *              parameters, which may hold secrets.
+ * Threads      storage_client_cancel may be called from any thread, storage_client_send from any
+ *              but the loop's. A client's init and cleanup belong to its owner, while the loop does
+ *              not use the client yet or has stopped. A request belongs to its builder, and is only
+ *              read until it has ended. Everything else belongs to the loop's thread.
  */
 #ifndef STORAGE_STORAGE_REQUEST_H
 #define STORAGE_STORAGE_REQUEST_H
@@ -30,57 +32,66 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 #include "base/utc.h"
+#include "http/event_loop.h"
 #include "http/http_client.h"
 #include "http/platform.h"
 #include "http/retry_policy.h"
-#include "identity/credential.h"
-#include "identity/storage_account.h"
 #include "storage/storage_clock.h"
 #include "storage/storage_error.h"
+
+struct credential;
+struct storage_account;
 
 enum storage_service { STORAGE_BLOB, STORAGE_TABLE, STORAGE_SERVICES };
 
 enum {
-    STORAGE_DEADLINE_MS =
-        10000, /* over all attempts of one operation, unless its caller says otherwise */
+    STORAGE_DEADLINE_MS = 10000,       /* default for all attempts of one operation together */
     STORAGE_ATTEMPT_TIMEOUT_MS = 4000, /* of one attempt */
     STORAGE_FIRST_BACKOFF_MS = 100,    /* between attempts; see retry_policy.h */
     STORAGE_MAX_BACKOFF_MS = 2000,
     STORAGE_MAX_RESPONSE_BYTES = 16 * 1024 * 1024,
 };
 
-/* What to ask. `service`, `method` and the success are given to init; whoever builds it appends to the rest. */
+/* What to ask. init sets the service, the method and the success; the caller appends the rest. */
 struct storage_request {
     enum storage_service service;
     const char *method; /* static */
-    struct strbuf path; /* "/container/blob", percent-encoded, without the account's own path */
-    struct http_headers query; /* names and values, not encoded */
-    struct http_headers
-        headers; /* all but x-ms-date, x-ms-version, x-ms-client-request-id and Authorization */
+
+    /* "/container/blob", percent-encoded, without the account's own path. */
+    struct strbuf path;
+
+    /* Names and values, not encoded. */
+    struct http_headers query;
+
+    /* All but x-ms-date, x-ms-version, x-ms-client-request-id and Authorization. */
+    struct http_headers headers;
+
     struct strbuf body;
     struct storage_success success;
-    int max_attempts; /* that may reach storage's data; 0 at first: as many as the deadline allows */
+
+    /* How many attempts may be sent; 0, the default: as many as the deadline allows. */
+    int max_attempts;
 };
 
 void storage_request_init(struct storage_request *request, enum storage_service service,
                           const char *method, int success_http_status);
 void storage_request_cleanup(struct storage_request *request);
 
-/* STATUS_OK if every append to its parts has succeeded, else the first failure. */
+/* Returns the first failure of an append to one of the request's parts, or STATUS_OK. */
 enum status storage_request_status(const struct storage_request *request) MUST_CHECK;
 
 /* One attempt as it is built and signed. */
 struct storage_attempt {
     struct strbuf url;
-    size_t path_start, path_length; /* in the URL */
+    size_t path_start, path_length; /* the path's place in the URL */
     struct http_headers headers;
-    unsigned generation; /* see credential.h */
+    unsigned token_generation; /* see credential.h */
 };
 
-/* x-ms-date, written once a second. */
+/* The text of x-ms-date, formatted once a second. */
 struct storage_date {
     int64_t second;
-    char text[UTC_TEXT_BYTES]; /* "": not written yet */
+    char text[UTC_TEXT_BYTES]; /* "": not formatted yet */
 };
 
 struct storage_operation;
@@ -90,33 +101,37 @@ struct storage_client {
     const struct platform *platform;
     const struct storage_account *account;
     struct credential *credential;
-    struct storage_clock clocks[STORAGE_SERVICES]; /* each service's own: they are other machines */
+    struct storage_clock clocks[STORAGE_SERVICES]; /* the services run on different machines */
 
     /* Of the loop's thread. */
-    struct storage_operations open; /* under way */
-    struct storage_attempt attempt; /* where each is built, one after the other */
+    struct storage_operations open; /* the operations under way */
+    struct storage_attempt attempt; /* where attempts are built, one after the other */
     struct storage_date dates[STORAGE_SERVICES];
 
-    struct loop_task cancel;
+    struct loop_task cancel_task;
     pthread_mutex_t lock; /* guards what follows */
-    bool cancelled;
+    bool is_cancelled;
 };
 
-/* All borrowed while requests are sent. */
+/* Everything is borrowed for as long as the client is used. */
 void storage_client_init(struct storage_client *client, const struct platform *platform,
                          const struct storage_account *account, struct credential *credential);
 
-/* After the loop has stopped. What is still waiting for its next attempt ends with STATUS_CANCELLED. */
+/*
+ * Call it after the loop has stopped. Operations that wait for their next attempt end with
+ * STATUS_CANCELLED.
+ */
 void storage_client_cleanup(struct storage_client *client);
 
 /*
- * How a request ended. `reply` is NULL unless STATUS_OK; it is borrowed, and whoever wants to keep it takes it away and
- * leaves an initialized one in its place. Its sent_ms is the successful attempt's.
+ * How a request ended. `reply` is NULL unless STATUS_OK. It is borrowed. To keep it, copy the
+ * struct and initialize the original anew. Its sent_ms is that of the successful attempt.
  *
- * STATUS_UNAVAILABLE   the deadline came; err says why the last attempt failed
+ * STATUS_UNAVAILABLE   the deadline came; `err` says why the last attempt failed
  * STATUS_CANCELLED     the network or the storage client is being freed
  * STATUS_TOO_LARGE     the answer was over STORAGE_MAX_RESPONSE_BYTES
- * STATUS_NO_MEMORY, and those of storage_error.h and of the credential
+ * STATUS_NO_MEMORY
+ * and the statuses of storage_error.h and of the credential
  */
 typedef void (*storage_done)(void *context, enum status status, struct http_reply *reply,
                              const struct error *err);
@@ -125,16 +140,17 @@ typedef void (*storage_done)(void *context, enum status status, struct http_repl
  * One request on its way through its attempts, on the loop's thread. Zeroed at first.
  *
  *     state     left by
- *     IDLE      start: an attempt is sent, or none can be
- *     SENDING   the answer: it is final, or another attempt is due after a wait
- *     WAITING   the time of the next attempt; meanwhile nothing is under way
+ *     IDLE      start, to WAITING: the first attempt is made in the loop's next round
+ *     WAITING   the time of the next attempt, to SENDING
+ *     SENDING   the answer: to IDLE if it is final, otherwise to WAITING
  *
- * Ending brings it back to IDLE, and `done` is called last, so the owner may free it or start it again there.
+ * At its end it is IDLE again. `done` is called last, so the owner may free it or start it again
+ * there.
  */
 struct storage_operation {
     TAILQ_ENTRY(storage_operation) link; /* in the client's open operations */
     struct storage_client *client;
-    const struct storage_request *request; /* borrowed until it has ended */
+    const struct storage_request *request; /* borrowed until the end; NULL: it only waits */
     int64_t deadline_ms;
     storage_done done;
     void *context;
@@ -144,35 +160,40 @@ struct storage_operation {
     struct retry_state retry;
     bool is_cancellable;       /* its owner sets it after start */
     unsigned token_generation; /* of the attempt under way; see credential.h */
-    const struct correlation
-        *correlation; /* of whoever started it; must stay until it has ended. NULL: none */
+
+    /* Of whoever started it; NULL: none. It must exist until the operation has ended. */
+    const struct correlation *correlation;
+
     char request_id[INVOCATION_ID_BYTES]; /* x-ms-client-request-id of every attempt */
     struct error last_failure;
 };
 
 /*
- * Sends the request, trying again while that may help, until `deadline_ms` on the client's clock. `done` is called
- * once, never inside this call, unless the operation is abandoned. On the loop's thread.
+ * Sends a request, and tries again while that may help, until `deadline_ms` on the client's clock.
+ * `done` is called once, never inside this call, unless the operation is abandoned.
  */
 void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
                              const struct storage_request *request, int64_t deadline_ms,
                              storage_done done, void *context);
 
 /*
- * An operation that sends nothing. It ends with STATUS_OK and no reply when `delay_ms` are over, or
- * with STATUS_CANCELLED when the client is cancelled or released. For those who wait between two
- * requests.
+ * Starts an operation that sends nothing. It is for callers that wait between two requests. It ends
+ * with STATUS_OK and no reply after `delay_ms`. It ends with STATUS_CANCELLED when the client is
+ * cancelled or cleaned up.
  */
 void storage_operation_wait(struct storage_operation *operation, struct storage_client *client,
                             int64_t delay_ms, storage_done done, void *context);
 
-/* Ends an operation without calling `done`, if it is under way. What was sent may still be carried out. */
+/*
+ * Ends an operation, if it is under way, without calling `done`. Storage may still carry out what
+ * was sent.
+ */
 void storage_operation_abandon(struct storage_operation *operation);
 
 /*
- * Returns how long to wait after failed attempt number `attempt` (1, 2, ...) before the next, or -1
- * if the wait would reach `deadline_ms`. `retry_after_ms` is what storage asked for (0: nothing).
- * For those who must look at storage between two attempts.
+ * Returns how long to wait after failed attempt number `attempt` (1, 2, ...) before the next one.
+ * Returns -1 if the wait would reach `deadline_ms`. `retry_after_ms` is what storage asked for; 0:
+ * nothing. It is for callers that read storage between two attempts.
  */
 int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms,
                                 int64_t deadline_ms);
@@ -180,16 +201,17 @@ int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int 
 /* ---- for callers that wait, on any thread but the loop's ---- */
 
 /*
- * Starts an operation and waits for its end. On STATUS_OK `out` (initialized) holds the answer. Statuses of
- * storage_done; STATUS_CANCELLED also after storage_client_cancel.
+ * Sends a request and waits for its end. On STATUS_OK `out`, which must be initialized, holds the
+ * answer. The statuses are those of storage_done; STATUS_CANCELLED also follows
+ * storage_client_cancel.
  */
 enum status storage_client_send(struct storage_client *client,
                                 const struct storage_request *request, int64_t deadline_ms,
                                 struct http_reply *out, struct error *err) MUST_CHECK;
 
 /*
- * Cancellable operations and storage_client_send end with STATUS_CANCELLED: those under way at
- * once, and all that are started from now on.
+ * Ends all cancellable operations and storage_client_send calls with STATUS_CANCELLED. Those that
+ * are started later end in the same way.
  */
 void storage_client_cancel(struct storage_client *client);
 

@@ -6,9 +6,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/strbuf.h"
 #include "storage/storage_error.h"
 
-/* No control character: RFC 9110 section 8.8.3. A line break in it would end the header that it goes into. */
+/*
+ * An ETag has no control characters (RFC 9110 section 8.8.3). A line break would end the header
+ * that it is written into.
+ */
 static bool is_etag(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
@@ -30,8 +34,9 @@ void table_batch_append_entity(struct strbuf *out, const char *entity) {
     }
 }
 
+/* Appends a key as it stands in an entity's path. */
 static void append_key(struct strbuf *out, const char *key) {
-    for (const char *c = key; *c; c++) {
+    for (const char *c = key; *c != '\0'; c++) {
         const char text[2] = {*c, '\0'};
         strbuf_append_percent_encoded(out, *c == '\'' ? "''" : text);
     }
@@ -106,32 +111,36 @@ void table_batch_write(const char *endpoint, const char *table,
     strbuf_appendf(out, "--changeset_%s--" CRLF "--batch_%s--" CRLF, id, id);
 }
 
-/* ---- reading: line by line, each once; nothing is trusted but the two ends of the body ---- */
+/*
+ * ---- reading ----
+ *
+ * The body is read line by line, each line once. Nothing in it is trusted but its length.
+ */
 
 enum { BOUNDARY_BYTES = 72 }; /* RFC 2046: at most 70 characters */
 
-/* A piece of the body; not NUL-terminated. */
+/* A piece of the body, without a NUL at its end. */
 struct span {
     const char *text;
     size_t length;
 };
 
-struct headers {
+struct part_headers {
     char boundary[BOUNDARY_BYTES]; /* of a Content-Type that is multipart; "" if none */
     char etag[TABLE_ETAG_BYTES];   /* "" if none */
 };
 
-/* Takes the next line from `rest`, without its end and white space before that. False: nothing is left. */
+/* Takes the next line from `rest`, without trailing white space. Returns false at the end. */
 static bool next_line(struct span *rest, struct span *out) {
     if (rest->length == 0) {
         return false;
     }
     const char *end = memchr(rest->text, '\n', rest->length);
-    size_t taken = end ? (size_t)(end - rest->text) + 1 : rest->length;
+    size_t taken = end != NULL ? (size_t)(end - rest->text) + 1 : rest->length;
     *out = (struct span){rest->text, taken};
     rest->text += taken;
     rest->length -= taken;
-    while (out->length > 0 && strchr(" \t\r\n", out->text[out->length - 1]) &&
+    while (out->length > 0 && strchr(" \t\r\n", out->text[out->length - 1]) != NULL &&
            out->text[out->length - 1] != '\0') {
         out->length--;
     }
@@ -142,14 +151,15 @@ static struct span skip(struct span span, size_t length) {
     return (struct span){span.text + length, span.length - length};
 }
 
-/* Does the line begin so, in any case? */
+/* Compares without regard to case. */
 static bool begins_with(struct span line, const char *text) {
     size_t length = strlen(text);
     return line.length >= length && strncasecmp(line.text, text, length) == 0;
 }
 
 static bool copy_span(struct span span, char *out, size_t out_bytes) {
-    if (span.length == 0 || span.length >= out_bytes || memchr(span.text, '\0', span.length)) {
+    if (span.length == 0 || span.length >= out_bytes ||
+        memchr(span.text, '\0', span.length) != NULL) {
         return false;
     }
     memcpy(out, span.text, span.length);
@@ -157,7 +167,10 @@ static bool copy_span(struct span span, char *out, size_t out_bytes) {
     return true;
 }
 
-/* Finds the boundary in a Content-Type's value; "" where there is none. False: one that cannot be. */
+/*
+ * Finds the boundary in a Content-Type's value; "" if there is none. Returns false if it is no
+ * valid boundary.
+ */
 static bool read_boundary(struct span value, char out[BOUNDARY_BYTES]) {
     out[0] = '\0';
     while (value.length > 0 && !begins_with(value, "boundary=")) {
@@ -172,15 +185,15 @@ static bool read_boundary(struct span value, char out[BOUNDARY_BYTES]) {
         value = skip(value, 1);
     }
     size_t length = 0;
-    while (length < value.length && !strchr(is_quoted ? "\"" : "; \t", value.text[length])) {
+    while (length < value.length && strchr(is_quoted ? "\"" : "; \t", value.text[length]) == NULL) {
         length++;
     }
     return copy_span((struct span){value.text, length}, out, BOUNDARY_BYTES);
 }
 
-static bool read_header(struct span line, struct headers *headers) {
+static bool read_header(struct span line, struct part_headers *headers) {
     const char *colon = memchr(line.text, ':', line.length);
-    if (!colon) {
+    if (colon == NULL) {
         return false;
     }
     struct span value = skip(line, (size_t)(colon - line.text) + 1);
@@ -192,14 +205,14 @@ static bool read_header(struct span line, struct headers *headers) {
     }
     if (begins_with(line, "ETag:")) {
         return value.length == 0 || (is_etag(value.text, value.length) &&
-                                     copy_span(value, headers->etag, sizeof(headers->etag)));
+                                     copy_span(value, headers->etag, sizeof headers->etag));
     }
     return true;
 }
 
-/* Reads up to and with the empty line after them. */
-static bool read_headers(struct span *rest, struct headers *headers) {
-    memset(headers, 0, sizeof(*headers));
+/* Reads headers and the empty line after them. */
+static bool read_headers(struct span *rest, struct part_headers *headers) {
+    memset(headers, 0, sizeof *headers);
     struct span line;
     while (next_line(rest, &line)) {
         if (line.length == 0) {
@@ -212,7 +225,10 @@ static bool read_headers(struct span *rest, struct headers *headers) {
     return false;
 }
 
-/* Takes lines up to and with the next delimiter of `boundary`; `out_body` (may be NULL) is what stood before it. */
+/*
+ * Takes lines up to the next delimiter of `boundary`, and that line too. `out_body` (may be NULL)
+ * is the text before it.
+ */
 static bool read_to_delimiter(struct span *rest, const char *boundary, struct span *out_body,
                               bool *out_is_last) {
     struct span body = {rest->text, 0};
@@ -225,9 +241,9 @@ static bool read_to_delimiter(struct span *rest, const char *boundary, struct sp
         struct span tail = skip(line, 2 + length);
         bool is_last = tail.length == 2 && memcmp(tail.text, "--", 2) == 0;
         if (tail.length > 0 && !is_last) {
-            continue; /* a longer boundary that begins like ours */
+            continue; /* a longer boundary with the same beginning */
         }
-        if (out_body) {
+        if (out_body != NULL) {
             *out_body = body;
         }
         *out_is_last = is_last;
@@ -236,7 +252,7 @@ static bool read_to_delimiter(struct span *rest, const char *boundary, struct sp
     return false;
 }
 
-/* "HTTP/1.1 204 No Content": the status, or 0. */
+/* Returns the status of a line like "HTTP/1.1 204 No Content", or 0. */
 static int read_status_line(struct span *rest) {
     struct span line;
     if (!next_line(rest, &line) || line.length < 12 || !begins_with(line, "HTTP/1.") ||
@@ -254,57 +270,61 @@ static int read_status_line(struct span *rest) {
                                                                                          : 0;
 }
 
-/* Nothing that a transaction asks for is answered with content: a merge and a delete never are, an insert not as we ask. */
+/*
+ * No operation has content in its answer: merge and delete never have, and an insert has none
+ * because of its Prefer header.
+ */
 static bool is_success(int http_status) {
     return http_status == 204;
 }
 
-/* Storage names a code with every failure. */
+/* Storage adds an error code to every failure. */
 static bool is_failure(const struct table_batch_answer *answer) {
     return answer->http_status >= 400 && answer->code[0] != '\0';
 }
 
-/* Reads one part from behind its delimiter to behind the next one. */
-static bool read_answer(struct span *rest, const char *boundary, struct table_batch_answer *answer,
-                        bool *out_is_last) {
+/* Reads one part, from after its delimiter to after the next one. */
+static bool read_part(struct span *rest, const char *boundary, struct table_batch_answer *answer,
+                      bool *out_is_last) {
     int http_status = read_status_line(rest);
-    struct headers headers;
+    struct part_headers headers;
     struct span body;
-    if (!http_status || !read_headers(rest, &headers) ||
+    if (http_status == 0 || !read_headers(rest, &headers) ||
         !read_to_delimiter(rest, boundary, &body, out_is_last)) {
         return false;
     }
     if (answer->answer_count == 0) {
-        memcpy(answer->first_etag, headers.etag, sizeof(headers.etag));
+        memcpy(answer->first_etag, headers.etag, sizeof headers.etag);
     }
     answer->answer_count++;
     if (answer->http_status != 0 && !is_success(answer->http_status)) {
-        return true; /* the first failure is the one that counts */
+        return true; /* the first failure counts */
     }
     answer->http_status = http_status;
     if (!is_success(http_status)) {
-        storage_error_read_json(body.text, body.length, answer->code, sizeof(answer->code),
-                                answer->message, sizeof(answer->message));
+        storage_error_read_json(body.text, body.length, answer->code, sizeof answer->code,
+                                answer->message, sizeof answer->message);
     }
     return true;
 }
 
-/* Azure puts the answers into a change set of their own; OData lets a failure stand in the batch itself. */
-static bool read_answers(struct span body, const char batch_boundary[BOUNDARY_BYTES],
-                         struct table_batch_answer *answer) {
-    struct headers headers;
+/* Azure puts the parts into a change set. OData also allows a failure directly in the batch. */
+static bool read_parts(struct span body, const char batch_boundary[BOUNDARY_BYTES],
+                       struct table_batch_answer *answer) {
+    struct part_headers headers;
     bool is_last = false;
     if (!read_to_delimiter(&body, batch_boundary, NULL, &is_last) || is_last ||
         !read_headers(&body, &headers)) {
         return false;
     }
     char boundary[BOUNDARY_BYTES];
-    memcpy(boundary, headers.boundary[0] ? headers.boundary : batch_boundary, BOUNDARY_BYTES);
-    if (headers.boundary[0] && (!read_to_delimiter(&body, boundary, NULL, &is_last) || is_last ||
-                                !read_headers(&body, &headers))) {
+    bool has_change_set = headers.boundary[0] != '\0';
+    memcpy(boundary, has_change_set ? headers.boundary : batch_boundary, BOUNDARY_BYTES);
+    if (has_change_set && (!read_to_delimiter(&body, boundary, NULL, &is_last) || is_last ||
+                           !read_headers(&body, &headers))) {
         return false;
     }
-    while (read_answer(&body, boundary, answer, &is_last)) {
+    while (read_part(&body, boundary, answer, &is_last)) {
         if (is_last) {
             return true;
         }
@@ -319,11 +339,11 @@ enum status table_batch_read(const char *content_type, const char *body, size_t 
                              size_t count, struct table_batch_answer *out, struct error *err) {
     char boundary[BOUNDARY_BYTES];
     if (!read_boundary((struct span){content_type, strlen(content_type)}, boundary) ||
-        !boundary[0]) {
+        boundary[0] == '\0') {
         return error_set(err, STATUS_MALFORMED, "the batch's answer names no boundary");
     }
     struct table_batch_answer answer = {0};
-    if (!read_answers((struct span){body, length}, boundary, &answer)) {
+    if (!read_parts((struct span){body, length}, boundary, &answer)) {
         return error_set(err, STATUS_MALFORMED,
                          "the batch's answer is not multipart/mixed, or is cut short");
     }

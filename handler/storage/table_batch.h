@@ -1,6 +1,7 @@
 /*
- * table_batch.h - the multipart/mixed bodies of entity group transactions, written and read. Pure.
+ * table_batch.h - the operations of entity group transactions, and the bodies that carry them.
  *
+ * Pure: it writes and reads multipart/mixed text. table_client.h sends it.
  * Source: "Performing entity group transactions" (Table service REST API).
  */
 #ifndef STORAGE_TABLE_BATCH_H
@@ -9,42 +10,70 @@
 #include <stddef.h>
 
 #include "base/status.h"
-#include "base/strbuf.h"
-#include "storage/table_client.h"
 
-/* The pieces that single requests share. Failures are remembered by `out`. */
+struct strbuf;
 
-/* Appends an entity. NULL stands for one that found no memory: STATUS_NO_MEMORY. */
+enum {
+    TABLE_TRANSACTION_MAX_OPERATIONS = 100, /* a limit of storage's */
+    TABLE_TRANSACTION_MAX_BYTES = 4 * 1024 * 1024,
+    TABLE_ETAG_BYTES = 128,
+};
+
+enum table_operation_kind { TABLE_INSERT, TABLE_MERGE, TABLE_DELETE };
+
+/* One operation of a transaction. */
+struct table_operation {
+    enum table_operation_kind kind;
+    const char *partition_key;
+    const char *row_key;
+    const char *if_match; /* for merge and delete: an ETag, or "*" */
+    const char *entity;   /* for insert (with its keys) and merge */
+};
+
+/* ---- writing; a failure is remembered by `out` ---- */
+
+/* Appends an entity. NULL stands for one that could not be built: STATUS_NO_MEMORY. */
 void table_batch_append_entity(struct strbuf *out, const char *entity);
 
-/* Appends "/TABLE(PartitionKey='...',RowKey='...')", the keys with their quotes doubled and then percent-encoded. */
+/*
+ * Appends "/TABLE(PartitionKey='...',RowKey='...')". Quotes in the keys are doubled, and then the
+ * keys are percent-encoded.
+ */
 void table_batch_append_entity_path(struct strbuf *out, const char *table,
                                     const char *partition_key, const char *row_key);
 
 /*
- * Appends the body for `operations` on `table` at `endpoint` ("https://ACCOUNT.table.core.windows.net"). `id` (a UUID)
- * makes the boundaries batch_ID and changeset_ID. A failure is remembered by `out`; STATUS_INVALID_ARGUMENT is an `if_match`
- * that is empty or holds a control character.
+ * Appends the body of a transaction on `table` at `endpoint`
+ * ("https://ACCOUNT.table.core.windows.net"). `id`, a UUID, makes the boundaries batch_ID and
+ * changeset_ID. STATUS_INVALID_ARGUMENT: an `if_match` is empty or holds a control character.
  */
 void table_batch_write(const char *endpoint, const char *table,
                        const struct table_operation *operations, size_t count, const char *id,
                        struct strbuf *out);
 
-/* What a batch answer says: that all operations succeeded (204 No Content each), or the one failure. */
+/* ---- reading ---- */
+
+/* What an answer says: that all operations succeeded, or the one failure. */
 struct table_batch_answer {
-    int http_status;  /* of the failed operation, or 204 when all succeeded */
+    int http_status;  /* of the failed operation; 204 if all succeeded */
     int answer_count; /* parts read */
-    char code[64];    /* the failure's OData error code; "" if all succeeded */
-    char message
-        [256]; /* the failure's message, first line; begins with the operation's index: "0:The entity ..." */
-    char first_etag
-        [TABLE_ETAG_BYTES]; /* the first operation's new ETag; "" if it has none (a delete, a failure) */
+
+    /* The failure's OData error code; "" if all succeeded. */
+    char code[64];
+
+    /* The first line of its message. It begins with the operation's index: "0:The entity ...". */
+    char message[256];
+
+    /* The new ETag of the first operation; "" if there is none (a delete, a failure). */
+    char first_etag[TABLE_ETAG_BYTES];
 };
 
 /*
- * Reads the body of a 202 answer, in Azure's layout and in Azurite's. `content_type` names the boundary. Never reads
- * past `length`, in linear time, whatever is there.
- * STATUS_MALFORMED   not such a body, cut short, or neither a failure with an error code nor `count` successes; *out untouched
+ * Reads the body of a 202 answer, in the layout of Azure or of Azurite. `content_type` names the
+ * boundary. The body may hold anything: at most `length` bytes are read, in linear time.
+ *
+ * STATUS_MALFORMED   no such body, or one that is cut short; or it has neither a failure with an
+ *                    error code nor `count` successes. `out` is untouched
  */
 enum status table_batch_read(const char *content_type, const char *body, size_t length,
                              size_t count, struct table_batch_answer *out,

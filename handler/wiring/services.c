@@ -35,7 +35,7 @@ static enum status connect_storage(struct services *services, struct error *err)
     }
     storage_client_init(&services->storage, &services->platform, &settings->account,
                         services->sign_in.credential);
-    lease_store_blob_init(&services->lease_store, &services->storage, &settings->lease_store);
+    lease_store_blob_init(&services->lease_store, &services->storage, &settings->lease);
     status = lease_manager_new(&services->leases, &settings->lease, &services->lease_store.base,
                                &services->platform, err);
     if (status != STATUS_OK) {

@@ -92,28 +92,28 @@ static enum status acquire_elsewhere(const char *blob) {
     return status;
 }
 
-START_TEST(a_basic_lease_is_acquired_renewed_and_given_back) {
+START_TEST(a_basic_lease_is_acquired_renewed_and_released) {
     start_example(&program, "basic_lease", "nightly-report", "7");
     await_output(&program, "acquired nightly-report");
     ck_assert_int_eq(acquire_elsewhere("lease-nightly-report"), STATUS_LEASE_CONFLICT);
     await_output(&program, "renewed: number 2");
     await_output(&program, "step 7 of 7");
     assert_ends_well(&program);
-    await_output(&program, "releasing; renewals: 2\ngiven back\n");
+    await_output(&program, "releasing; renewals: 2\nreleased\n");
     ck_assert_int_eq(acquire_elsewhere("lease-nightly-report"), STATUS_OK);
 }
 END_TEST
 
 static const int stop_signals[] = {SIGINT, SIGTERM};
 
-START_TEST(a_basic_lease_is_given_back_on_a_signal) {
+START_TEST(a_basic_lease_is_released_on_a_signal) {
     start_example(&program, "basic_lease", "nightly-report", "600");
     await_output(&program, "step 1 of 600");
     int64_t begun_ms = process_now_ms();
     process_signal(&program, stop_signals[_i]);
     assert_ends_well(&program);
     ck_assert_int_le(process_now_ms() - begun_ms, HANDOVER_MS);
-    await_output(&program, "given back\n");
+    await_output(&program, "released\n");
     ck_assert_int_eq(acquire_elsewhere("lease-nightly-report"), STATUS_OK);
 }
 END_TEST
@@ -275,8 +275,8 @@ int main(void) {
     TCase *basic = tcase_create("basic_lease");
     tcase_set_timeout(basic, 120);
     tcase_add_checked_fixture(basic, set_up, tear_down);
-    tcase_add_test(basic, a_basic_lease_is_acquired_renewed_and_given_back);
-    tcase_add_loop_test(basic, a_basic_lease_is_given_back_on_a_signal, 0, 2);
+    tcase_add_test(basic, a_basic_lease_is_acquired_renewed_and_released);
+    tcase_add_loop_test(basic, a_basic_lease_is_released_on_a_signal, 0, 2);
     tcase_add_test(basic, a_basic_lease_says_what_is_wrong_with_its_name);
     suite_add_tcase(suite, basic);
     TCase *election = tcase_create("leader_election");

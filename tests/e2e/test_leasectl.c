@@ -151,7 +151,7 @@ START_TEST(an_empty_account_can_be_filled) {
         "\"reservedQuantity\":0,"
         "\"version\":1},{\"productId\":\"B-2\",\"totalQuantity\":7,\"availableQuantity\":7,"
         "\"reservedQuantity\":0,\"version\":1}]\n");
-    expect(WORDS("products", "add", "A-1", "5"), EXIT_REFUSED, "it is there already");
+    expect(WORDS("products", "add", "A-1", "5"), EXIT_REFUSED, "it already exists");
     expect_product("A-1", 100, 100, 1);
 }
 END_TEST

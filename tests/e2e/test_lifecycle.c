@@ -81,7 +81,7 @@ static enum status acquire_lease(const char *blob, int duration_s, struct error 
     return status;
 }
 
-/* Can somebody else have the lease at this moment? */
+/* Whether somebody else can acquire the lease at this moment. */
 static void assert_lease_is_free(const char *blob) {
     struct error err = {0};
     enum status status = acquire_lease(blob, 15, &err);

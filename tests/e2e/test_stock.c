@@ -287,7 +287,7 @@ START_TEST(a_product_that_cannot_be_read_stops_no_other) {
     expect_tool(WORDS("products", "list"), 0, "PROD-003   200       199        1       2\n");
     expect_tool(WORDS("products", "list"), 0,
                 "row product of partition PROD-002 in the table cannot be read");
-    expect_tool(WORDS("products", "add", "PROD-002", "1"), EXIT_REFUSED, "it is there already");
+    expect_tool(WORDS("products", "add", "PROD-002", "1"), EXIT_REFUSED, "it already exists");
     cJSON *row = table_editor_get("PROD-002", "product");
     ck_assert_str_eq(json_string(row, "total"), "many");
     cJSON_Delete(row);

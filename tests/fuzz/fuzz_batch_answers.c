@@ -28,7 +28,7 @@ static void check_accepted(const struct table_batch_answer *answer, size_t count
         REQUIRE((size_t)answer->answer_count == count && answer->code[0] == '\0' &&
                 answer->message[0] == '\0');
     }
-    /* What it says has been said: the status line and the ETag are in the body. */
+    /* The status line and the ETag that were read stand in the body. */
     char status[16];
     snprintf(status, sizeof status, " %d", answer->http_status);
     REQUIRE(memmem(body, length, status, strlen(status)) != NULL);

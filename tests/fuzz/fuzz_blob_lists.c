@@ -9,7 +9,7 @@ enum { MOST_BLOBS = 8, MARKER_BYTES = 100 };
 
 struct visits {
     unsigned count;
-    unsigned most; /* the next one fails */
+    unsigned most; /* the visit after so many fails */
 };
 
 static bool is_text(const char *text, size_t bytes) {
@@ -19,7 +19,7 @@ static bool is_text(const char *text, size_t bytes) {
 
 static enum status visit(void *context, const struct blob_item *item, struct error *err) {
     struct visits *visits = context;
-    REQUIRE(visits->count <= visits->most); /* none comes after the one that failed */
+    REQUIRE(visits->count <= visits->most); /* no visit follows the one that failed */
     REQUIRE(is_text(item->name, sizeof item->name) &&
             is_text(item->lease_state, sizeof item->lease_state));
     REQUIRE(is_text(item->lease_duration, sizeof item->lease_duration));

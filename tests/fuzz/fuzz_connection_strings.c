@@ -1,6 +1,5 @@
 /*
- * Connection strings: what is accepted, written out again, says the same; what is refused shows no
- * secret.
+ * Connection strings. An accepted one, written out again, says the same. A refusal shows no secret.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -14,8 +13,8 @@
 enum { SECRET_LEAST_LENGTH = 12 };
 
 /*
- * Whether `value`, which stands at `at`, stands elsewhere in `text`, too: what a message shows may
- * be that.
+ * Returns true if `value`, which stands at `at`, stands elsewhere in `text`, too. Then a message
+ * may show it as part of something else.
  */
 static bool stands_elsewhere(const char *text, const char *at, const char *value) {
     for (const char *found = text; (found = strstr(found, value)) != NULL; found++) {
@@ -27,16 +26,15 @@ static bool stands_elsewhere(const char *text, const char *at, const char *value
 }
 
 /*
- * Whether what stands at `at` begins a part of the text, as a name does: what is inside a value is
- * no name.
+ * Returns true if a part of the text begins at `at`, as a name does and the inside of a value not.
  */
 static bool begins_part(const char *text, const char *at, const char *separators) {
     return at == text || strchr(separators, at[-1]) != NULL;
 }
 
 /*
- * What follows `name` behind one of `separators`, up to the next ';', is in no message, where it is
- * long enough and no word that a message might hold by chance.
+ * No message shows the value of `name`, which stands behind one of `separators` and ends at the
+ * next ';'. Short values, and words that a message may have by chance, do not count.
  */
 static void check_not_shown(const char *text, const char *name, const char *separators,
                             const char *message) {
@@ -65,7 +63,7 @@ static void append(struct strbuf *out, const char *name, const char *value) {
     }
 }
 
-/* Every part that an account has, as a connection string. */
+/* Writes every part of an account as a connection string. */
 static void append_account(struct strbuf *out, const struct storage_account *account) {
     append(out, "AccountName", account->name);
     append(out, "BlobEndpoint", account->blob_endpoint);

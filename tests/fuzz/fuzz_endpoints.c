@@ -1,6 +1,6 @@
 /*
- * Addresses of storage: what is accepted is https or this machine, stays as it is, and is read by
- * others as it was here.
+ * Addresses of storage. An accepted one is https or names this machine, stays as it is, and is read
+ * by other parsers as it was here.
  */
 #include <string.h>
 #include <strings.h>
@@ -10,10 +10,7 @@
 #include "identity/storage_account.h"
 #include "settings/setting_rules.h"
 
-/*
- * The address taken apart as RFC 3986 appendix B does it: up to the scheme, the authority, the
- * path.
- */
+/* Takes the address apart into scheme, authority and path. Source: RFC 3986, appendix B. */
 static void check_parts(const char *endpoint) {
     const char *authority = strstr(endpoint, "://");
     REQUIRE(authority != NULL && strlen(endpoint) < STORAGE_ENDPOINT_BYTES);
@@ -34,7 +31,7 @@ static bool is_this_machine(const char *host) {
            (is_127 && a < 256 && b < 256 && c < 256);
 }
 
-/* Of an http address: is what stands before its path this machine, a port at most behind it? */
+/* Returns true if the authority of an http address is this machine, with or without a port. */
 static bool is_loopback(const char *address) {
     const char *authority = address + strlen("http://");
     char *host = strndup(authority, strcspn(authority, "/?#"));

@@ -4,14 +4,15 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "functions/dispatch.h"
+#include "functions/function_table.h"
 #include "functions/invocation.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_service.h"
 
-static const char *const paths[] = {"/ReserveInventory", "/ReleaseInventory", "/GetInventory",
-                                    "/ReconcileInventory"};
+#define HTTP_INDEX(name, method, route, handler) INDEX_OF_##handler,
+#define TIMER_INDEX(name, schedule, handler) INDEX_OF_##handler,
 
-enum { PATH_COUNT = sizeof paths / sizeof paths[0], TIMER = PATH_COUNT - 1 };
+enum { FUNCTION_TABLE(HTTP_INDEX, TIMER_INDEX) FUNCTION_COUNT };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
@@ -30,15 +31,13 @@ static void check_parse(const char *payload, size_t length, bool expects_request
         REQUIRE(memcmp(&invocation, &before, sizeof before) == 0);
         return;
     }
-    REQUIRE(invocation.root != NULL && invocation.product_id != NULL && invocation.body != NULL);
+    REQUIRE(invocation.root != NULL && invocation.body != NULL &&
+            invocation_param(&invocation, "productId") != NULL);
     REQUIRE(!expects_request || invocation.method != NULL);
     invocation_cleanup(&invocation);
 }
 
-/*
- * The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail:
- * callers see it.
- */
+/* The answer that the host passes on to a caller. */
 static void check_wrapped(const cJSON *root) {
     const cJSON *res =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
@@ -66,7 +65,7 @@ static void check_answer(const struct http_response *response, bool is_timer) {
         check_timer(root);
     } else if (response->status == 200) {
         check_wrapped(root);
-    } else { /* an invocation that fails has done nothing, but for a timer's, which fails by its status */
+    } else { /* only a timer's invocation fails after the service was called */
         REQUIRE(response->status == 400 || (is_timer && response->status >= 404));
         REQUIRE(response->status != 400 || stub_service_calls() == 0);
     }
@@ -75,18 +74,21 @@ static void check_answer(const struct http_response *response, bool is_timer) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = input_of(data, size);
-    unsigned path = input_take_choice(&input, PATH_COUNT);
+    const struct function *function = &function_table[input_take_choice(&input, FUNCTION_COUNT)];
+    bool is_timer = function->method == NULL;
+    char path[64];
+    snprintf(path, sizeof path, "/%s", function->name);
     stub_service_begin(input_take_choice(&input, STUB_SERVICE_OUTCOMES));
     size_t length;
     char *payload = input_take_bytes(&input, &length);
-    check_parse(payload, length, path != TIMER);
+    check_parse(payload, length, !is_timer);
 
     struct inventory_service *none = NULL; /* the stub asks for none */
     struct dispatch dispatch = {.service = none, .random = random_system(), .route_prefix = "api"};
     struct http_headers headers;
     http_headers_init(&headers);
     const struct http_request request = {.method = "POST",
-                                         .path = paths[path],
+                                         .path = path,
                                          .query = "",
                                          .headers = &headers,
                                          .body = payload,
@@ -94,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct http_response response;
     http_response_init(&response, 2 * MAX_INVOCATION_BYTES);
     stub_service_dispatch(&dispatch, &request, &response);
-    check_answer(&response, path == TIMER);
+    check_answer(&response, is_timer);
     http_response_cleanup(&response);
     http_headers_cleanup(&headers);
     free(payload);

@@ -1,6 +1,6 @@
 /*
- * The bytes of a connection to the server: heads and bodies read in pieces of one size say the same
- * as in one piece, and what is read keeps to what http_head.h and http_body.h promise.
+ * The bytes of a connection to the server. Heads and bodies that are read in pieces say the same as
+ * in one piece, and keep to what http_head.h and http_body.h promise.
  */
 #include <string.h>
 #include <strings.h>
@@ -12,15 +12,15 @@
 
 enum { RESULT_BYTES = 64 * 1024 };
 
-/* What was understood of the bytes. */
+/* How the bytes were understood. */
 struct reading {
     enum http_head_progress progress;
     bool is_read;
     enum http_refusal why;
     struct http_headers headers;
     struct http_body body;
-    struct strbuf text; /* the request line's parts and the body, as they were read */
-    size_t used;        /* bytes of the request */
+    struct strbuf text; /* the parts of the request line, and the body */
+    size_t used;        /* the length of the request, in bytes */
 };
 
 static void require_head(const struct http_head *head, const struct http_headers *headers) {

@@ -1,6 +1,6 @@
 /*
- * Timer schedules: what is accepted, written out as lists of ranges, is the same; the next time
- * matches, and none before it does.
+ * Timer schedules. An accepted one is the same when it is written out as lists of ranges. The next
+ * time matches it, and no time before that does.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static bool has(uint64_t bits, int value) {
     return (bits >> value & 1) != 0;
 }
 
-/* "3-5,9-9"; false where that is longer than a field may be. */
+/* Writes "3-5,9-9". Returns false if that is longer than a field may be. */
 static bool append_field(char *out, uint64_t bits, int least, int most) {
     char field[64 * 8] = "";
     size_t length = 0;
@@ -66,7 +66,8 @@ static bool matches(const struct ncrontab *schedule, int64_t time_ms) {
 static void check_next(const struct ncrontab *schedule) {
     int64_t next_ms = ncrontab_next_ms(schedule, AFTER_MS);
     int64_t seen_ms = AFTER_MS - AFTER_MS % 1000;
-    for (int i = 0; i < LOOK_BACK_S; i++) { /* the seconds that follow at once */
+    /* The seconds after AFTER_MS. */
+    for (int i = 0; i < LOOK_BACK_S; i++) {
         seen_ms += 1000;
         REQUIRE(next_ms <= seen_ms || !matches(schedule, seen_ms));
     }
@@ -74,8 +75,8 @@ static void check_next(const struct ncrontab *schedule) {
         return;
     }
     REQUIRE(next_ms > AFTER_MS && next_ms % 1000 == 0 && matches(schedule, next_ms));
-    for (int i = 1; i < LOOK_BACK_S && next_ms - i * 1000 > AFTER_MS;
-         i++) { /* and those that lead there */
+    /* The seconds before the next time. */
+    for (int i = 1; i < LOOK_BACK_S && next_ms - i * 1000 > AFTER_MS; i++) {
         REQUIRE(!matches(schedule, next_ms - i * 1000));
     }
     REQUIRE(next_ms - DAY_MS <= AFTER_MS || !matches(schedule, next_ms - DAY_MS));

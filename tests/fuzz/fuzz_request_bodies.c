@@ -1,6 +1,6 @@
 /*
- * The body, Content-Type and Idempotency-Key of a request to reserve or release: what is let
- * through, and how the rest is refused.
+ * The body, Content-Type and Idempotency-Key of a request to reserve or release: which pass, and
+ * how the others are refused.
  */
 #include <string.h>
 
@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *key = input_take_line(&input);
     size_t length;
     char *body = input_take_bytes(&input, &length);
-    const struct function_request request = {.product_id = "PROD-001",
+    const struct function_request request = {.route = "{productId}",
+                                             .params = {"PROD-001"},
                                              .content_type.text =
                                                  content_type[0] == '\0' ? NULL : content_type,
                                              .idempotency_key.text = key[0] == '\0' ? NULL : key,

@@ -1,7 +1,8 @@
 /*
- * A caller's request, proxied as it is and wrapped into an invocation's payload by the development
- * host: in both shapes the same answer, and both find the same route.
+ * A caller's request, in two shapes: proxied as it is, and wrapped into an invocation's payload by
+ * the development host. Both find the same route, and get the same answer.
  */
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -11,29 +12,59 @@
 #include "devhost/invocation_payload.h"
 #include "devhost/request_path.h"
 #include "functions/dispatch.h"
+#include "functions/function_table.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_service.h"
 
 enum { ANSWER_BYTES = 2 * MAX_INVOCATION_BYTES };
 
-static char get[] = "GET", post[] = "POST", req[] = "req", res[] = "res";
-static char *get_alone[] = {get}, *post_alone[] = {post};
-static char names[][24] = {"ReserveInventory", "ReleaseInventory", "GetInventory"};
+static char req[] = "req", res[] = "res";
 
-/* The app's functions behind each of these prefixes. */
+/* The app's functions as the host reads them, behind each of these prefixes. */
 static const char *const prefixes[] = {"api", "", "v1/api"};
-static char routes[][3][48] = {
-    {"api/inventory/{productId}/reserve", "api/inventory/{productId}/release",
-     "api/inventory/{productId}"},
-    {"inventory/{productId}/reserve", "inventory/{productId}/release", "inventory/{productId}"},
-    {"v1/api/inventory/{productId}/reserve", "v1/api/inventory/{productId}/release",
-     "v1/api/inventory/{productId}"},
-};
+
+enum { PREFIX_COUNT = sizeof prefixes / sizeof prefixes[0] };
+
+static struct host_config configs[PREFIX_COUNT];
+
+static char *text_of(const char *format, ...) PRINTF_LIKE(1, 2);
+
+static char *text_of(const char *format, ...) {
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    REQUIRE(vasprintf(&text, format, arguments) >= 0);
+    va_end(arguments);
+    return text;
+}
+
+static void add_function(struct host_config *config, const char *prefix,
+                         const struct function *function) {
+    struct host_function *added = &config->functions[config->function_count++];
+    added->name = text_of("%s", function->name);
+    added->trigger = HOST_TRIGGER_HTTP;
+    added->trigger_name = req;
+    added->output_name = res;
+    added->route = text_of("%s%s%s", prefix, prefix[0] == '\0' ? "" : "/", function->route);
+    added->methods = calloc(1, sizeof *added->methods);
+    REQUIRE(added->methods != NULL);
+    added->methods[added->method_count++] = text_of("%s", function->method);
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    static struct host_function functions[PREFIX_COUNT][16];
     (void)argc;
     (void)argv;
     log_configure(LOG_NONE, "fuzz");
+    for (size_t i = 0; i < PREFIX_COUNT; i++) {
+        configs[i].functions = functions[i];
+        for (const struct function *function = function_table; function->name != NULL; function++) {
+            REQUIRE(configs[i].function_count < 16);
+            if (function->route != NULL) {
+                add_function(&configs[i], prefixes[i], function);
+            }
+        }
+    }
     return 0;
 }
 
@@ -93,26 +124,15 @@ static void check_same(const struct http_response *left, const struct http_respo
 }
 
 static void check_request(unsigned prefix, const struct http_request *request, unsigned outcome) {
-    struct host_function functions[3] = {
-        {.methods = post_alone}, {.methods = post_alone}, {.methods = get_alone}};
-    for (size_t i = 0; i < 3; i++) {
-        functions[i].name = names[i];
-        functions[i].trigger = HOST_TRIGGER_HTTP;
-        functions[i].trigger_name = req;
-        functions[i].output_name = res;
-        functions[i].route = routes[prefix][i];
-        functions[i].method_count = 1;
-    }
-    const struct host_config config = {.functions = functions, .function_count = 3};
     struct route_values params;
     const struct host_function *function =
-        http_front_find(&config, request->method, request->path, &params);
+        http_front_find(&configs[prefix], request->method, request->path, &params);
     struct http_response answer = dispatched(prefix, request, outcome);
     int calls = stub_service_calls();
-    if (function == NULL) { /* nobody's request, or another method: nothing is done */
+    if (function == NULL) {
         REQUIRE(calls == 0);
-    } else if (utf8_is_valid(request->body,
-                             request->body_length)) { /* else the host changes it on the way */
+    } else if (utf8_is_valid(request->body, request->body_length)) {
+        /* The host would change any other body on the way. */
         struct http_response wrapped = invoked(prefix, request, outcome, function, &params);
         REQUIRE(stub_service_calls() == calls);
         check_same(&answer, &wrapped);
@@ -122,7 +142,6 @@ static void check_request(unsigned prefix, const struct http_request *request, u
     http_response_cleanup(&answer);
 }
 
-/* The host refuses any other query: an address is ASCII. */
 static bool is_ascii(const char *text) {
     while (*text != '\0' && (unsigned char)*text < 0x80) {
         text++;
@@ -132,7 +151,7 @@ static bool is_ascii(const char *text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = input_of(data, size);
-    unsigned prefix = input_take_choice(&input, 3),
+    unsigned prefix = input_take_choice(&input, PREFIX_COUNT),
              outcome = input_take_choice(&input, STUB_SERVICE_OUTCOMES);
     char *method = input_take_line(&input), *path = input_take_line(&input),
          *query = input_take_line(&input);
@@ -149,9 +168,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     body = input_take_bytes(&input, &length);
     struct strbuf canonical;
     strbuf_init(&canonical, ANSWER_BYTES);
+    /* The host refuses any other path or query. */
     bool is_path =
-        path[0] == '/' && is_ascii(query) &&
-        request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
+        path[0] == '/' && is_ascii(query) && request_path_canonical(&canonical, path, strlen(path));
     if (headers.status == STATUS_OK && is_path && strbuf_status(&canonical) == STATUS_OK) {
         const struct http_request request = {.method = method,
                                              .path = canonical.data,

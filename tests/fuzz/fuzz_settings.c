@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "lease/lease_options.h"
 #include "settings/app_settings.h"
 
 enum { MOST_VARIABLES = 8 };
@@ -41,11 +42,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-static void check_lease(const struct lease_options *lease) {
-    REQUIRE(lease->duration_s == LEASE_INFINITE_S ||
+static void check_lease(const struct leasehold_options *lease) {
+    REQUIRE(lease->duration_s == LEASEHOLD_INFINITE ||
             (lease->duration_s >= 15 && lease->duration_s <= 60));
     REQUIRE(lease->safety_threshold >= 0.5 && lease->safety_threshold <= 0.95);
-    REQUIRE(lease->renew_fraction > 0 && lease->renew_fraction < lease->safety_threshold);
+    for (int duration_s = 15; duration_s <= 60; duration_s++) {
+        int64_t renew_after_ms = lease_options_renew_after_ms(lease, duration_s);
+        REQUIRE(renew_after_ms >= 0 &&
+                renew_after_ms <= lease_options_safe_for_ms(lease, duration_s));
+    }
     REQUIRE(lease->renew_max_retries >= 0 && lease->renew_max_retries <= 100);
     REQUIRE(lease->renew_retry_ms >= 1 && lease->renew_retry_ms <= 60000);
     REQUIRE(lease->acquire_timeout_ms >= 0 && lease->acquire_timeout_ms <= 600000);
@@ -67,7 +72,7 @@ static void check_inventory(const struct app_settings *settings) {
 }
 
 static void check_accepted(const struct app_settings *settings) {
-    const struct http_headers *metadata = &settings->lease_store.metadata;
+    const struct leasehold_options *lease = &settings->lease;
     REQUIRE(settings->port >= 1 && settings->port <= 65535);
     REQUIRE(settings->instance[0] != '\0' && strpbrk(settings->instance, "\r\n") == NULL);
     REQUIRE(input_consists_of(settings->route_prefix, UPPER LOWER DIGITS "._~-/", 0,
@@ -75,16 +80,15 @@ static void check_accepted(const struct app_settings *settings) {
     REQUIRE(settings->route_prefix[0] != '/' && (unsigned)settings->log_level <= LOG_NONE);
     REQUIRE(settings->account.blob_endpoint[0] != '\0');
     REQUIRE(settings->store_kind == STORE_MEMORY || settings->account.table_endpoint[0] != '\0');
-    REQUIRE(input_consists_of(settings->lease_store.container, LOWER DIGITS "-", 3, 63));
-    REQUIRE(
-        input_consists_of(settings->lease_store.blob_prefix, UPPER LOWER DIGITS "._~-/", 0, 100));
+    REQUIRE(input_consists_of(lease->container, LOWER DIGITS "-", 3, 63));
+    REQUIRE(input_consists_of(lease->blob_prefix, UPPER LOWER DIGITS "._~-/", 0, 100));
     REQUIRE(input_consists_of(settings->table_name, UPPER LOWER DIGITS, 3, 63));
-    for (size_t i = 0; i < metadata->count; i++) {
-        REQUIRE(input_consists_of(metadata->items[i].name, UPPER LOWER DIGITS "_", 1, 256));
-        REQUIRE(utf8_count_printable(metadata->items[i].value) ==
-                (int64_t)strlen(metadata->items[i].value));
+    for (size_t i = 0; i < lease->metadata_count; i++) {
+        REQUIRE(input_consists_of(lease->metadata[i].name, UPPER LOWER DIGITS "_", 1, 256));
+        REQUIRE(utf8_count_printable(lease->metadata[i].value) ==
+                (int64_t)strlen(lease->metadata[i].value));
     }
-    check_lease(&settings->lease);
+    check_lease(lease);
     check_inventory(settings);
 }
 

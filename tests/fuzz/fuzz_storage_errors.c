@@ -1,13 +1,15 @@
 /*
- * What storage answers beyond success: statuses, error codes, bodies in XML and JSON, Retry-After;
- * and the dates in headers.
+ * Storage's answers other than success: statuses, error codes, bodies in XML and JSON, Retry-After.
+ * And the dates in headers.
  */
 #include <string.h>
 #include <strings.h>
 
+#include "base/http_message.h"
 #include "base/utc.h"
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "http/http_client.h"
 #include "http/retry_policy.h"
 #include "storage/storage_error.h"
 
@@ -24,7 +26,7 @@ static bool ends(const char *text, size_t bytes) {
     return memchr(text, '\0', bytes) != NULL;
 }
 
-/* Every date that is understood is written as it was read, and both forms say the same. */
+/* A date that is understood is written as it was read, in both forms. */
 static void check_dates(const char *text) {
     int64_t ms = -1, again_ms = -1;
     char formatted[UTC_TEXT_BYTES];

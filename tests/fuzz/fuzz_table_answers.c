@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/http_message.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
 #include "support/calls/store_wait.h"
@@ -97,7 +100,7 @@ static void check_row(const char *product_id, const struct reservation *row) {
     cJSON *entity = parse(&text);
     struct reservation again = {0};
     const char *customer_id = NULL;
-    product_entity_row_key(row, key);
+    product_entity_reservation_key(row, key);
     REQUIRE(product_entity_read_reservation(entity, key, &again, &customer_id));
     REQUIRE(strcmp(customer_id, row->customer_id) == 0 && again.quantity == row->quantity);
     REQUIRE(again.reserved_ms == row->reserved_ms && again.expires_ms == row->expires_ms);
@@ -163,22 +166,23 @@ static void check_record(void) {
     cJSON_Delete(entity);
 }
 
-static void check_due(void) {
-    struct product_ids due = {.ids = NULL};
-    if (inventory_store_find_due_and_wait(&store.base, NOW_MS, &due, NULL) != STATUS_OK) {
-        REQUIRE(due.ids == NULL);
+static void check_expired(void) {
+    struct product_ids expired = {.ids = NULL};
+    if (inventory_store_find_expired_and_wait(&store.base, NOW_MS, &expired, NULL) != STATUS_OK) {
+        REQUIRE(expired.ids == NULL);
         return;
     }
-    for (size_t i = 0; i < due.count; i++) {
-        int purged = 0;
-        REQUIRE(inventory_is_stored_product_id(due.ids[i]));
-        (void)!inventory_store_finish_due_and_wait(&store.base, due.ids[i], NOW_MS, &purged, NULL);
-        REQUIRE(purged == 0); /* no answer says that anything is gone */
+    for (size_t i = 0; i < expired.count; i++) {
+        int deleted = 0;
+        REQUIRE(inventory_is_stored_product_id(expired.ids[i]));
+        (void)!inventory_store_clean_up_expired_and_wait(&store.base, expired.ids[i], NOW_MS,
+                                                         &deleted, NULL);
+        REQUIRE(deleted == 0); /* no answer says that a row is gone */
     }
-    free(due.ids);
+    free(expired.ids);
 }
 
-/* A string goes out on one line, of JSON's kind and of JavaScript's, and says the same. */
+/* A string is written on one line, by the rules of JSON and of JavaScript, and reads the same. */
 static void check_string(const char *text) {
     if (!utf8_is_valid(text, strlen(text))) {
         return;
@@ -205,7 +209,7 @@ static void ask(unsigned question, const char *text) {
         check_record();
         break;
     case FIND_DUE:
-        check_due();
+        check_expired();
         break;
     default:
         check_string(text);

@@ -1,6 +1,6 @@
 /*
- * Text itself: UTF-8, texts of others made clean, JSON, JSON as configuration files have it,
- * base64, percent-encoding.
+ * Text: UTF-8, texts of others made clean, JSON, JSON as configuration files have it, base64,
+ * percent-encoding.
  */
 #include <math.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define UNRESERVED "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
-/* One code point, encoded by the table of RFC 3629. */
+/* Encodes one code point by the table of RFC 3629. */
 static size_t encode(uint32_t code_point, char out[4]) {
     static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
     size_t length = code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
@@ -50,10 +50,7 @@ static void check_line(char *text) {
     REQUIRE(!was_valid || utf8_is_valid(text, strlen(text)));
 }
 
-/*
- * Wherever a signature stands in a text, and whatever stands around it, the cleaned text has none
- * of it.
- */
+/* The cleaned text has nothing of a signature, wherever that stands in the text. */
 static void check_clean(const char *bytes, size_t length, size_t at) {
     static const char signature[] = "5Fp3jxYd2+0sSgT3/X4Zb1cQnLq9v7wVxkRmUeHiA8o=",
                       part[] = "5Fp3jxYd2+0sSgT3";
@@ -72,10 +69,7 @@ static void check_clean(const char *bytes, size_t length, size_t at) {
     strbuf_cleanup(&text);
 }
 
-/*
- * A number that no double holds (1e999) becomes infinity, for which JSON has no text: cJSON writes
- * null.
- */
+/* A number that is too large for a double (1e999) becomes infinity, which cJSON writes as null. */
 static bool has_infinity(const cJSON *value) {
     bool found = cJSON_IsNumber(value) && isinf(value->valuedouble);
     for (const cJSON *child = value->child; child != NULL && !found; child = child->next) {
@@ -84,7 +78,7 @@ static bool has_infinity(const cJSON *value) {
     return found;
 }
 
-/* Printed and read again it is the same value; and a configuration file may hold it. */
+/* The value is the same when it is printed and read again, also as a configuration file. */
 static void check_value(const cJSON *value, const char *bytes, size_t length) {
     cJSON *again = NULL;
     char *text = cJSON_PrintUnformatted(value);
@@ -97,8 +91,8 @@ static void check_value(const cJSON *value, const char *bytes, size_t length) {
     cJSON_Delete(again);
     cJSON_free(text);
     REQUIRE(utf8_is_valid(bytes, length));
-    for (size_t i = 0; i < length;
-         i++) { /* of the control characters, only those that are white space */
+    /* The only control characters are white space. */
+    for (size_t i = 0; i < length; i++) {
         REQUIRE((unsigned char)bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' ||
                 bytes[i] == '\r');
     }
@@ -113,7 +107,7 @@ static void check_json(const char *bytes, size_t length) {
         REQUIRE(is_syntax);
         check_value(value, bytes, length);
         cJSON_Delete(value);
-    } else { /* only the keys are compared beyond the syntax */
+    } else { /* beyond the syntax, only repeated keys are refused */
         REQUIRE(value == NULL && err.status == STATUS_MALFORMED);
         REQUIRE(!is_syntax || strstr(err.message, "twice") != NULL);
     }

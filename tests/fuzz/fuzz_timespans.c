@@ -9,7 +9,7 @@
 
 #define MOST_MS INT64_C(922337203685477) /* a TimeSpan holds 2^63 - 1 ticks of 100 ns */
 
-/* The number behind the colon with that index. */
+/* Returns the number behind the colon with this index. */
 static long number_behind(const char *text, int index) {
     for (int i = 0; i <= index; i++) {
         text = strchr(text, ':');
@@ -39,7 +39,7 @@ static void check_timespan(const char *text) {
 static void check_numbers(const char *text) {
     int seconds = 7;
     if (setting_parse_lease_duration(NULL, text, &seconds) == STATUS_OK) {
-        REQUIRE(seconds == LEASE_INFINITE_S ||
+        REQUIRE(seconds == LEASEHOLD_INFINITE ||
                 (seconds >= LEASE_MIN_DURATION_S && seconds <= LEASE_MAX_DURATION_S));
     } else {
         REQUIRE(seconds == 7);

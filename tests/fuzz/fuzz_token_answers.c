@@ -1,12 +1,13 @@
 /*
- * What identity endpoints and az answer, read alone and by way of the real sources: a token that is
- * accepted can stand in a header and has times that can be, a refusal leaves the last token alone
+ * Answers of identity endpoints and of az, read alone and by way of the real sources. An accepted
+ * token can stand in a header, and its times are possible. A refusal leaves the last token alone,
  * and repeats nothing but an error code.
  */
 #include <string.h>
 
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "fuzz/stub_loop.h"
 #include "fuzz/stub_transport.h"
 #include "identity/token_answer.h"
 #include "identity/token_source.h"
@@ -38,8 +39,8 @@ static const struct token_moment at = {NOW_MS, WALL_MS};
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    setenv("TZ", "Europe/Berlin",
-           1); /* az writes local times: one zone for all, with a summer time */
+    /* az writes local times. This zone has a summer time. */
+    setenv("TZ", "Europe/Berlin", 1);
     return 0;
 }
 
@@ -53,7 +54,7 @@ static void check_token(const struct token *token, int64_t from_ms) {
     REQUIRE(token->refresh_ms > from_ms && token->refresh_ms < token->expires_ms);
 }
 
-/* A token of before, which a failure must leave. */
+/* An earlier token, which a failure must leave as it is. */
 static void begin(struct token *token) {
     token_init(token);
     strbuf_append_string(&token->text, "before");
@@ -92,7 +93,7 @@ static void check_error_code(const struct strbuf *body) {
     REQUIRE(*number == '\0' || input_consists_of(number + 6, "0123456789", 1, 10));
 }
 
-/* One fetch, which gets what was laid out. */
+/* One fetch, which gets the replies that were laid out. */
 struct fetch {
     struct token_source *source;
     struct platform platform;
@@ -127,7 +128,7 @@ static void check_source(struct token_source *source) {
                                        .http = stub_transport_client(),
                                        .random = random_system()}};
     begin(&fetch.token);
-    stub_transport_run(start_fetch, &fetch);
+    stub_loop_run(start_fetch, &fetch);
     REQUIRE(fetch.ends == 1);
 }
 

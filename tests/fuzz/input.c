@@ -18,7 +18,7 @@ unsigned input_take_choice(struct input *input, unsigned count) {
     return byte % count;
 }
 
-/* The next `length` bytes, and room for `extra` zeros behind them. */
+/* Returns a copy of the next `length` bytes, with `extra` zeros behind them. */
 static char *take(struct input *input, size_t length, size_t extra) {
     char *piece = calloc(1, length + extra);
     REQUIRE(piece != NULL || length + extra == 0);
@@ -30,7 +30,7 @@ static char *take(struct input *input, size_t length, size_t extra) {
     return piece;
 }
 
-/* A string that was cut at a NUL loses what follows it, so that it ends where its memory does. */
+/* Shrinks a string to its NUL, so that it ends where its memory does. */
 static char *fit(char *text) {
     char *fitting = strdup(text);
     REQUIRE(fitting != NULL);

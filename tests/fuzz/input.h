@@ -1,14 +1,15 @@
 /*
- * input.h - what a fuzz target is handed, cut into the pieces that it needs, and how it says that a
- * promise was broken.
+ * input.h - the bytes that a fuzz target is given, cut into the pieces that it needs, and how it
+ * says that a promise was broken.
  *
- * A target is a file fuzz_NAME.c with LLVMFuzzerTestOneInput, its seeds are tests/data/fuzz/NAME/;
- * tools/fuzz.sh runs them all.
+ * A target is a file fuzz_NAME.c with LLVMFuzzerTestOneInput. Its seeds are in
+ * tests/data/fuzz/NAME/. tools/fuzz.sh runs all targets.
  *
- * Rules        A piece is memory of its own, of just its size, so that AddressSanitizer sees a byte
- *              read beyond it. A target leaves nothing behind: the same bytes do the same at any
- *              time. It needs no network, and no file but those that it makes.
- * Threads: one.
+ * Rules   A piece is memory of its own, of exactly its size, so that AddressSanitizer sees a byte
+ *         read beyond it.
+ *         A target leaves nothing behind: the same bytes do the same at any time. It needs no
+ *         network, and no file but those that it makes.
+ * Threads One.
  */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
@@ -23,7 +24,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A promise that must hold whatever comes in; ends the program, which is a finding. */
+/* Checks a promise that must hold for any input. Otherwise ends the program: a finding. */
 #define REQUIRE(promise)                                                          \
     do {                                                                          \
         if (!(promise)) {                                                         \
@@ -32,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
         }                                                                         \
     } while (0)
 
-/* What is left of the bytes; not NUL-terminated. */
+/* The bytes that are left; not NUL-terminated. */
 struct input {
     const char *bytes;
     size_t length;
@@ -41,25 +42,22 @@ struct input {
 struct input input_of(const uint8_t *data, size_t size);
 
 /*
- * The next byte as one of 0 to `count` - 1, so that in a seed '0', '1', ... are those; 0 at the
- * end.
+ * Takes a byte and returns a number from 0 to `count` - 1, which in a seed is '0', '1' and so on.
+ * Returns 0 at the end.
  */
 unsigned input_take_choice(struct input *input, unsigned count);
 
-/*
- * The next line, without its end, or all that is left: a string, cut at a NUL. The caller's to
- * free.
- */
+/* Take the next line without its end, or all that is left: a string, cut at a NUL. To be freed. */
 char *input_take_line(struct input *input);
 char *input_take_text(struct input *input);
 
-/* All that is left, as bytes that no NUL ends. The caller's to free. */
+/* Takes all that is left, as bytes that no NUL ends. To be freed. */
 char *input_take_bytes(struct input *input, size_t *out_length);
 
-/* Is it JSON, in valid UTF-8? */
+/* Returns true for JSON in valid UTF-8. */
 bool input_is_json(const char *text, size_t length);
 
-/* Are all bytes of `text` among those of `allowed`, and there are `least` to `most` of them? */
+/* Returns true if `text` has `least` to `most` bytes, all of them among `allowed`. */
 bool input_consists_of(const char *text, const char *allowed, size_t least, size_t most);
 
 #endif

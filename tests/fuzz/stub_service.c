@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "functions/function_table.h"
 #include "fuzz/input.h"
+#include "http/http_inbound.h"
 #include "inventory/inventory_service.h"
 #include "inventory/reconcile.h"
 
@@ -70,8 +72,8 @@ static void check_change(const struct inventory_request *change) {
     }
 }
 
-/* Each status in turn, with a message such as only the log may see. */
-static enum status finish(struct error *err) {
+/* Counts a call. Fails with each status in turn, and with a message that no caller may see. */
+static enum status end_call(struct error *err) {
     static const enum status failures[] = {
 #define STATUS_ITEM(name, text) STATUS_##name,
         STATUS_TABLE(STATUS_ITEM)
@@ -86,12 +88,6 @@ static enum status finish(struct error *err) {
     error_set(err, status, "a secret detail");
     err->retry_after_ms = (int)outcome * 999;
     return status;
-}
-
-/* A loop that does at once whatever it is given. */
-void event_loop_post(struct event_loop *loop, struct loop_task *task) {
-    (void)loop;
-    task->run(task->context);
 }
 
 static int answers;
@@ -112,20 +108,24 @@ void stub_service_dispatch(struct dispatch *dispatch, const struct http_request 
     *response = inbound.response;
 }
 
-const struct operation operation_reserve, operation_release;
+/* ---- in place of the service's functions: each ends at once, which no function minds ---- */
 
-static bool is_release(const struct inventory_request *request) {
-    REQUIRE(request->operation == &operation_reserve || request->operation == &operation_release);
-    return request->operation == &operation_release;
-}
+void stub_inventory_service_submit(
+    struct inventory_service *service,
+    struct inventory_request *request) __asm__("__wrap_inventory_service_submit");
+void stub_inventory_service_take_snapshot(
+    struct inventory_service *service,
+    struct inventory_snapshot *snapshot) __asm__("__wrap_inventory_service_take_snapshot");
+void stub_reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                          reconcile_done done, void *context) __asm__("__wrap_reconcile_start");
 
-/* It ends at once: the functions do not mind. */
-void inventory_service_submit(struct inventory_service *service,
-                              struct inventory_request *request) {
+void stub_inventory_service_submit(struct inventory_service *service,
+                                   struct inventory_request *request) {
     (void)service;
     check_change(request);
-    REQUIRE(request->reservation_id == NULL || is_release(request));
-    request->status = finish(&request->failure);
+    REQUIRE(request->operation != NULL);
+    REQUIRE(request->reservation_id == NULL || request->operation != &operation_reserve);
+    request->status = end_call(&request->failure);
     if (outcome == NO_LEASE) {
         request->status = error_set(&request->failure, STATUS_LEASE_CONFLICT, "a secret detail");
     }
@@ -137,13 +137,13 @@ void inventory_service_submit(struct inventory_service *service,
     request->done(request);
 }
 
-void inventory_service_take_snapshot(struct inventory_service *service,
-                                     struct inventory_snapshot *snapshot) {
+void stub_inventory_service_take_snapshot(struct inventory_service *service,
+                                          struct inventory_snapshot *snapshot) {
     (void)service;
     struct product_state *state = &snapshot->state;
     REQUIRE(stub_service_is_product_id(snapshot->product_id));
     product_state_init(state);
-    snapshot->status = finish(&snapshot->failure);
+    snapshot->status = end_call(&snapshot->failure);
     if (snapshot->status == STATUS_OK) {
         const struct reservation row = {
             .id = RESERVATION_ID, .quantity = 5, .reserved_ms = 1, .expires_ms = INT64_MAX};
@@ -156,13 +156,12 @@ void inventory_service_take_snapshot(struct inventory_service *service,
     snapshot->done(snapshot);
 }
 
-/* The same. */
-void reconcile_start(struct reconciliation *round, struct inventory_service *service,
-                     reconcile_done done, void *context) {
+void stub_reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                          reconcile_done done, void *context) {
     (void)round, (void)service;
     const struct reconcile_result result = {
         .processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};
     struct error err = {.status = STATUS_OK};
-    enum status status = finish(&err);
+    enum status status = end_call(&err);
     done(context, status, status == STATUS_OK ? &result : NULL, &err);
 }

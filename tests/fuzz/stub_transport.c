@@ -1,17 +1,17 @@
 #include "fuzz/stub_transport.h"
 
 #include "fuzz/input.h"
-#include "http/event_loop.h"
+#include "fuzz/stub_loop.h"
 #include "http/http_client.h"
 
-enum { MOST_REPLIES = 8 };
+enum { MAX_REPLIES = 8 };
 
 static struct {
     int status;
     const struct http_headers *headers;
     const char *body;
     size_t length;
-} replies[MOST_REPLIES];
+} replies[MAX_REPLIES];
 
 static int reply_count, calls;
 
@@ -22,7 +22,7 @@ void stub_transport_begin(void) {
 
 void stub_transport_reply(int status, const struct http_headers *headers, const char *body,
                           size_t length) {
-    REQUIRE(reply_count < MOST_REPLIES);
+    REQUIRE(reply_count < MAX_REPLIES);
     replies[reply_count].status = status;
     replies[reply_count].headers = headers;
     replies[reply_count].body = body;
@@ -34,13 +34,13 @@ int stub_transport_calls(void) {
     return calls;
 }
 
-/* Gives the next reply, or none. */
+/* Gives the next reply. Returns STATUS_CANCELLED if none is left. */
 static enum status answer(const struct http_call *call, struct http_reply *out, struct error *err) {
     REQUIRE(call->timeout_ms > 0 && call->max_response_bytes > 0);
     int index = calls++;
     if (index >= reply_count) {
-        return error_set(err, STATUS_CANCELLED,
-                         "there is no network here"); /* which is not tried again */
+        /* Of all failures this one is not tried again. */
+        return error_set(err, STATUS_CANCELLED, "there is no network here");
     }
     out->status = replies[index].status;
     for (size_t i = 0; i < replies[index].headers->count; i++) {
@@ -52,63 +52,8 @@ static enum status answer(const struct http_call *call, struct http_reply *out, 
     return STATUS_OK;
 }
 
-/* ---- a loop that does at once whatever it is given, and a client on it ---- */
-
-struct pending {
-    void (*run)(void *context);
-    void *context;
-    const void *owner; /* the timer, for stopping it */
-};
-
-static struct pending pending[8];
-static size_t pending_count;
-
-static void push(void (*run)(void *context), void *context, const void *owner) {
-    REQUIRE(pending_count < sizeof pending / sizeof pending[0]);
-    pending[pending_count++] = (struct pending){run, context, owner};
-}
-
-void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer) {
-    (void)loop;
-    size_t kept = 0;
-    for (size_t i = 0; i < pending_count; i++) {
-        if (pending[i].owner != timer) {
-            pending[kept++] = pending[i];
-        }
-    }
-    pending_count = kept;
-}
-
-/* Time does not matter here: what waits is next. */
-void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms) {
-    (void)due_ms;
-    event_loop_stop_timer(loop, timer);
-    push(timer->fired, timer->context, timer);
-}
-
-bool event_loop_is_current(const struct event_loop *loop) {
-    (void)loop;
-    return false;
-}
-
-void stub_transport_run(void (*run)(void *context), void *context) {
-    push(run, context, NULL);
-    while (pending_count > 0) {
-        struct pending next = pending[0];
-        pending_count--;
-        for (size_t i = 0; i < pending_count; i++) {
-            pending[i] = pending[i + 1];
-        }
-        next.run(next.context);
-    }
-}
-
-void event_loop_post(struct event_loop *loop, struct loop_task *task) {
-    (void)loop;
-    stub_transport_run(task->run, task->context);
-}
-
-static struct http_call exchanged; /* the call of the exchange that is under way */
+/* The call of the exchange that is under way. */
+static struct http_call exchanged;
 
 static void end_exchange(void *context) {
     struct http_exchange *exchange = context;
@@ -126,7 +71,7 @@ static enum status start_exchange(struct http_client *client, const struct http_
     (void)client;
     exchanged = *call;
     exchange->call = &exchanged;
-    push(end_exchange, exchange, exchange);
+    stub_loop_defer(end_exchange, exchange);
     return STATUS_OK;
 }
 

@@ -1,10 +1,8 @@
 /*
- * stub_transport.h - an HTTP client without a network, and a loop that does at once whatever it is
- * given: each call is answered with the next of the replies that were laid out, and with
- * STATUS_CANCELLED when none is left.
+ * stub_transport.h - an HTTP client without a network, for targets that send requests to storage or
+ * identity endpoints. All layers above it are real, and stub_loop.h is their event loop.
  *
- * A target that includes this is linked with it in place of the event loop (see the Makefile); all
- * above it is real.
+ * Each request is answered with the next of the replies that were laid out.
  *
  * Threads: one.
  */
@@ -16,23 +14,17 @@
 struct http_client;
 struct http_headers;
 
-/* No replies, no calls. */
+/* Forgets all replies and calls. */
 void stub_transport_begin(void);
 
-/* Lays out one more, borrowed until it has been given. */
+/* Lays out one more reply, which is borrowed until it has been given. */
 void stub_transport_reply(int status, const struct http_headers *headers, const char *body,
                           size_t length);
 
-/* Calls `run` as on the loop, and then whatever follows from it. event_loop_post does the same. */
-void stub_transport_run(void (*run)(void *context), void *context);
-
-/*
- * The interface to no network: as the transport, but a call that finds no reply ends with
- * STATUS_CANCELLED.
- */
+/* Returns the client. A call that finds no reply ends with STATUS_CANCELLED. */
 struct http_client *stub_transport_client(void);
 
-/* How many calls there have been. */
+/* Returns the number of calls since stub_transport_begin. */
 int stub_transport_calls(void);
 
 #endif

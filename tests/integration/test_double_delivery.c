@@ -109,13 +109,14 @@ static void take_away(const char *product_id, int64_t now_ms) {
     if (inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         commit();
     }
-    expect(inventory_store_finish_due_and_wait(&store.base, product_id, now_ms, &purged, &err),
-           STATUS_OK);
+    expect(
+        inventory_store_clean_up_expired_and_wait(&store.base, product_id, now_ms, &purged, &err),
+        STATUS_OK);
 }
 
 static size_t count_due(int64_t now_ms) {
     struct product_ids due = {.ids = NULL};
-    expect(inventory_store_find_due_and_wait(&store.base, now_ms, &due, &err), STATUS_OK);
+    expect(inventory_store_find_expired_and_wait(&store.base, now_ms, &due, &err), STATUS_OK);
     free(due.ids);
     return due.count;
 }

@@ -97,8 +97,8 @@ static void reserve(int count, int64_t expires_ms) {
 
 static int finish(struct inventory_store_table *own, const char *product_id, int64_t now_ms) {
     int purged = -1;
-    ck_assert_msg(inventory_store_finish_due_and_wait(&own->base, product_id, now_ms, &purged,
-                                                      &err) == STATUS_OK,
+    ck_assert_msg(inventory_store_clean_up_expired_and_wait(&own->base, product_id, now_ms, &purged,
+                                                            &err) == STATUS_OK,
                   "%s", err.message);
     return purged;
 }
@@ -114,7 +114,8 @@ static void reconcile(const char *product_id, int64_t now_ms) {
 
 static struct product_ids find_expired(struct inventory_store_table *own, int64_t now_ms) {
     struct product_ids due = {.ids = NULL};
-    ck_assert_msg(inventory_store_find_due_and_wait(&own->base, now_ms, &due, &err) == STATUS_OK,
+    ck_assert_msg(inventory_store_find_expired_and_wait(&own->base, now_ms, &due, &err) ==
+                      STATUS_OK,
                   "%s", err.message);
     return due;
 }
@@ -156,7 +157,7 @@ START_TEST(a_row_stays_for_a_grace_and_then_goes_with_one_request) {
     minute_ms -= minute_ms % MINUTE_MS;
     read_product("P-000", 0);
     reserve(1, minute_ms);
-    int64_t over_ms = minute_ms + MINUTE_MS + DUE_GRACE_MS;
+    int64_t over_ms = minute_ms + MINUTE_MS + EXPIRY_GRACE_MS;
     ck_assert_int_eq(reconciliation_requests(over_ms - 1, 1), 3); /* query, read, commit */
     ck_assert_int_eq(reconciliation_requests(over_ms - 1, 1), 2); /* query, read */
     ck_assert_int_eq(reconciliation_requests(over_ms, 1), 3);     /* query, read, deletion */
@@ -235,7 +236,7 @@ START_TEST(a_missing_table_is_told_and_nothing_is_written) {
     ck_assert_int_eq(inventory_store_find_record_and_wait(&missing.base, "P", "x", &record, &err),
                      STATUS_CONTAINER_NOT_FOUND);
     struct product_ids due;
-    ck_assert_int_eq(inventory_store_find_due_and_wait(&missing.base, 1, &due, &err),
+    ck_assert_int_eq(inventory_store_find_expired_and_wait(&missing.base, 1, &due, &err),
                      STATUS_CONTAINER_NOT_FOUND);
     inventory_store_table_cleanup(&missing);
 }

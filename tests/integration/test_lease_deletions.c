@@ -1,6 +1,6 @@
 /*
- * test_lease_deletions.c - somebody deletes what leases stand on: the holder is told, and whoever
- * comes next puts it back.
+ * test_lease_deletions.c - somebody deletes the blob or container of a lease. The holder is
+ * notified, and the next acquire creates it again.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static struct azurite azurite;
 static struct fault_proxy *proxy;
 static struct lease_handler handlers[HANDLERS];
 static struct lease_witness witness;
-static struct lease_heard heard;
+static struct lease_observer observer;
 static char container[STORAGE_UNIQUE_NAME_BYTES];
 static struct error err;
 
@@ -42,7 +42,7 @@ static void set_up(void) {
         lease_handler_start(&handlers[i], connection_string, container);
     }
     lease_witness_open(&witness, azurite.connection_string, container);
-    heard = (struct lease_heard)LEASE_HEARD_INIT;
+    observer = (struct lease_observer)LEASE_OBSERVER_INIT;
 }
 
 static void tear_down(void) {
@@ -54,7 +54,7 @@ static void tear_down(void) {
 }
 
 static struct lease *acquire(struct lease_handler *handler) {
-    return lease_handler_acquire(handler, &(struct lease_request){.name = NAME});
+    return lease_handler_acquire(handler, &(struct leasehold_request){.name = NAME});
 }
 
 static void delete_blob(void) {
@@ -68,21 +68,19 @@ static void delete_container(void) {
 static void (*const deletions[])(void) = {delete_blob, delete_container};
 enum { DELETIONS = sizeof deletions / sizeof *deletions };
 
-/*
- * The first handler holds the lease while what it stands on is deleted; it is told. To be released.
- */
+/* The first handler holds the lease while its blob is deleted, and is notified. */
 static struct lease *lose_to(void (*deletion)(void)) {
-    struct lease_request request = lease_heard_request(NAME, &heard);
+    struct leasehold_request request = lease_observer_request(NAME, &observer);
     struct lease *lease = lease_handler_acquire(&handlers[0], &request);
-    lease_heard_await(&heard, &heard.renewed, 1);
+    lease_observer_await(&observer, &observer.renewed, 1);
     deletion();
-    lease_heard_await(&heard, &heard.lost, 1);
+    lease_observer_await(&observer, &observer.lost, 1);
     ck_assert(!lease_manager_is_held(handlers[0].manager, lease));
-    pthread_mutex_lock(&heard.lock);
-    ck_assert_msg(strstr(heard.reason, "404") != NULL, "%s", heard.reason);
-    ck_assert_int_eq(heard.lost, 1);
-    ck_assert_int_eq(heard.failed, 0);
-    pthread_mutex_unlock(&heard.lock);
+    pthread_mutex_lock(&observer.lock);
+    ck_assert_msg(strstr(observer.reason, "404") != NULL, "%s", observer.reason);
+    ck_assert_int_eq(observer.lost, 1);
+    ck_assert_int_eq(observer.failed, 0);
+    pthread_mutex_unlock(&observer.lock);
     return lease;
 }
 
@@ -114,9 +112,10 @@ static pthread_barrier_t barrier;
 static void *acquire_there(void *context) {
     struct acquirer *acquirer = context;
     pthread_barrier_wait(&barrier);
-    acquirer->status = lease_manager_acquire(
-        acquirer->handler->manager,
-        &(struct lease_request){.name = acquirer->name, .try_once = true}, &acquirer->lease, NULL);
+    acquirer->status =
+        lease_manager_acquire(acquirer->handler->manager,
+                              &(struct leasehold_request){.name = acquirer->name, .try_once = true},
+                              &acquirer->lease, NULL);
     return NULL;
 }
 
@@ -212,9 +211,9 @@ END_TEST
 
 START_TEST(a_container_that_may_not_be_created_is_a_clear_error) {
     struct lease *lease = NULL;
-    handlers[0].blob_options.create_container = false;
+    handlers[0].options.create_container = false;
     ck_assert_int_eq(lease_manager_acquire(handlers[0].manager,
-                                           &(struct lease_request){.name = NAME}, &lease, &err),
+                                           &(struct leasehold_request){.name = NAME}, &lease, &err),
                      STATUS_CONTAINER_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, container));
     ck_assert_uint_eq(fault_proxy_seen(proxy), 1);

@@ -2,8 +2,8 @@
  * test_lease_faults.c - each lease operation with each fault of the network, against real storage
  * behind a fault proxy.
  *
- * Each case does one thing to the first request of one kind, and asks storage itself, past the
- * proxy, what came of it.
+ * Each case disturbs the first request of one kind, and then asks storage directly, past the proxy,
+ * what has become of it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static struct fault_proxy *proxy;
 static struct lease_handler handler;
 static bool handler_runs;
 static struct lease_witness witness;
-static struct lease_heard heard;
+static struct lease_observer observer;
 static char container[STORAGE_UNIQUE_NAME_BYTES];
 static struct error err;
 
@@ -76,7 +76,7 @@ static void set_up(void) {
     lease_handler_start(&handler, connection_string, container);
     handler_runs = true;
     lease_witness_open(&witness, azurite.connection_string, container);
-    heard = (struct lease_heard)LEASE_HEARD_INIT;
+    observer = (struct lease_observer)LEASE_OBSERVER_INIT;
 }
 
 /* Every release has been answered when it returns. */
@@ -94,7 +94,7 @@ static void tear_down(void) {
 }
 
 static struct lease *acquire(void) {
-    struct lease_request request = lease_heard_request(NAME, &heard);
+    struct leasehold_request request = lease_observer_request(NAME, &observer);
     return lease_handler_acquire(&handler, &request);
 }
 
@@ -135,10 +135,10 @@ static void let_arrive(const struct fault_rule *which) {
 }
 
 static void expect_heard(int failed, int lost) {
-    pthread_mutex_lock(&heard.lock);
-    ck_assert_int_eq(heard.failed, failed);
-    ck_assert_int_eq(heard.lost, lost);
-    pthread_mutex_unlock(&heard.lock);
+    pthread_mutex_lock(&observer.lock);
+    ck_assert_int_eq(observer.failed, failed);
+    ck_assert_int_eq(observer.lost, lost);
+    pthread_mutex_unlock(&observer.lock);
 }
 
 /* --- every operation with every fault --- */
@@ -177,7 +177,7 @@ START_TEST(a_renewal_is_tried_again_and_the_lease_kept) {
     inject(fault, (struct fault_rule){.lease_action = "renew"});
     struct lease *lease = acquire();
     int64_t safe_until_ms = lease_manager_safe_until_ms(handler.manager, lease);
-    lease_heard_await(&heard, &heard.renewed, 1);
+    lease_observer_await(&observer, &observer.renewed, 1);
     expect_heard(is_answered(fault) ? 0 : 1, 0);
     ck_assert(lease_manager_is_held(handler.manager, lease));
     ck_assert_int_gt(lease_manager_safe_until_ms(handler.manager, lease), safe_until_ms);
@@ -221,10 +221,10 @@ START_TEST(connections_that_were_closed_while_idle_cost_nothing) {
     while (fault_proxy_close_idle(proxy) ==
            0) { /* the answer is here a little before the connection is idle */
     }
-    lease_heard_await(&heard, &heard.renewed, 1);
+    lease_observer_await(&observer, &observer.renewed, 1);
     while (fault_proxy_close_idle(proxy) == 0) {
     }
-    lease_heard_await(&heard, &heard.renewed, 2);
+    lease_observer_await(&observer, &observer.renewed, 2);
     expect_heard(0, 0);
     lease_manager_release(handler.manager, lease);
 }
@@ -237,7 +237,7 @@ static const char *const actions[ACTIONS] = {"acquire", "renew", "release", "bre
 /* Makes the handler do one of each; every request has been answered in the end. */
 static void do_everything(void) {
     struct lease *lease = acquire();
-    lease_heard_await(&heard, &heard.renewed, 1);
+    lease_observer_await(&observer, &observer.renewed, 1);
     lease_manager_release(handler.manager, lease);
     lease_witness_await_free(&witness, NAME);
     ck_assert_int_eq(lease_manager_break(handler.manager, NAME, &err), STATUS_OK);
@@ -264,7 +264,7 @@ START_TEST(a_renewal_that_is_refused_once_is_tried_again) {
     const struct fault fault = {FAULT_STATUS_BEFORE, refusals[_i], "AuthenticationFailed"};
     inject(&fault, (struct fault_rule){.lease_action = "renew"});
     struct lease *lease = acquire();
-    lease_heard_await(&heard, &heard.renewed, 2);
+    lease_observer_await(&observer, &observer.renewed, 2);
     expect_heard(1, 0);
     lease_witness_assert_holder(&witness, NAME, lease_id(lease));
     lease_manager_release(handler.manager, lease);
@@ -280,9 +280,9 @@ START_TEST(an_acquire_that_is_refused_is_an_error_at_once) {
     struct lease *lease = NULL;
     lease_witness_prepare(&witness, NAME);
     fault_proxy_add(proxy, &rule);
-    ck_assert_int_eq(
-        lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
-        STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(lease_manager_acquire(handler.manager,
+                                           &(struct leasehold_request){.name = NAME}, &lease, &err),
+                     STATUS_UNAUTHORIZED);
     ck_assert_ptr_null(lease);
     ck_assert_int_eq(err.http_status, refusals[_i]);
     ck_assert_str_eq(err.code, "AuthenticationFailed");
@@ -299,9 +299,9 @@ START_TEST(a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_rep
            (struct fault_rule){.lease_action = "acquire"});
     inject(&(struct fault){FAULT_STATUS_BEFORE, refusals[_i], "AuthorizationPermissionMismatch"},
            (struct fault_rule){.lease_action = "acquire"});
-    ck_assert_int_eq(
-        lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
-        STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(lease_manager_acquire(handler.manager,
+                                           &(struct leasehold_request){.name = NAME}, &lease, &err),
+                     STATUS_UNAUTHORIZED);
     lease_witness_await_free(&witness, NAME);
 }
 END_TEST

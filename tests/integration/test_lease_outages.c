@@ -1,6 +1,6 @@
 /*
- * test_lease_outages.c - leases in hand while storage is away for long or unwell for many, behind a
- * fault proxy.
+ * test_lease_outages.c - held leases while storage is unreachable for long or fails for many,
+ * behind a fault proxy.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static struct azurite azurite;
 static struct fault_proxy *proxy;
 static struct lease_handler handler;
 static struct lease_witness witness;
-static struct lease_heard heard[MANY];
+static struct lease_observer observer[MANY];
 static struct lease *leases[MANY];
 static char container[STORAGE_UNIQUE_NAME_BYTES];
 static struct error err;
@@ -57,7 +57,7 @@ static int64_t now_ms(void) {
 
 static _Atomic int64_t told_ms; /* when the loss was told; 0: not yet */
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     (void)context;
     ck_assert_str_eq(event->lease_name, NAME);
     atomic_store(&told_ms, now_ms());
@@ -99,11 +99,11 @@ static void let_arrive(int expected_status) {
 }
 
 static void run_into_black_hole(enum fault_kind kind, int max_retries) {
-    handler.options.renew_fraction = 0.3;
+    handler.options.renew_interval_ms = 4500;
     handler.options.renew_max_retries = max_retries;
     atomic_store(&told_ms, 0);
     int rule = fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .kind = kind});
-    struct lease_request request = {.name = NAME, .listener = {.lost = on_lost}};
+    struct leasehold_request request = {.name = NAME, .listener = {.lost = on_lost}};
     struct lease *lease = lease_handler_acquire(&handler, &request);
     expect_loss_at(lease, lease_manager_safe_until_ms(handler.manager, lease));
     ck_assert_int_eq(fault_proxy_applied(proxy, rule),
@@ -134,9 +134,10 @@ static void name_of(int i, char out[32]) {
 static void acquire_many(void) {
     char name[32];
     for (int i = 0; i < MANY; i++) {
-        heard[i] = (struct lease_heard)LEASE_HEARD_INIT;
+        observer[i] = (struct lease_observer)LEASE_OBSERVER_INIT;
         name_of(i, name);
-        struct lease_request request = lease_heard_request(name + strlen("/lease-"), &heard[i]);
+        struct leasehold_request request =
+            lease_observer_request(name + strlen("/lease-"), &observer[i]);
         leases[i] = lease_handler_acquire(&handler, &request);
     }
 }
@@ -145,10 +146,10 @@ static void acquire_many(void) {
 static void expect_many_held(int renewals) {
     char name[32];
     for (int i = 0; i < MANY; i++) {
-        lease_heard_await(&heard[i], &heard[i].renewed, renewals);
-        pthread_mutex_lock(&heard[i].lock);
-        ck_assert_int_eq(heard[i].lost, 0);
-        pthread_mutex_unlock(&heard[i].lock);
+        lease_observer_await(&observer[i], &observer[i].renewed, renewals);
+        pthread_mutex_lock(&observer[i].lock);
+        ck_assert_int_eq(observer[i].lost, 0);
+        pthread_mutex_unlock(&observer[i].lock);
         ck_assert(lease_manager_is_held(handler.manager, leases[i]));
         name_of(i, name);
         lease_witness_assert_holder(&witness, name + strlen("/lease-"), lease_id(leases[i]));

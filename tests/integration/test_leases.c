@@ -1,5 +1,5 @@
 /*
- * test_leases.c - handlers that share leases through real storage: each has its own connection,
+ * test_leases.c - handlers that share leases through real storage. Each has its own connection,
  * store and manager.
  *
  * Leases last 15 s and are renewed every 750 ms, so that renewals come soon.
@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/utc.h"
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "support/processes/azurite.h"
@@ -23,9 +24,8 @@ enum { PATIENCE_S = 20, PATIENCE_MS = 20000, MANY = 40 };
 
 struct handler {
     struct storage_connection storage;
-    struct lease_store_blob_options blob_options;
     struct lease_store_blob store;
-    struct lease_options options;
+    struct leasehold_options options;
     struct lease_manager *manager;
 };
 
@@ -49,16 +49,14 @@ static int64_t in_ms(int64_t ms) {
 
 static void start_handler(struct handler *handler) {
     storage_connection_open(&handler->storage, azurite.connection_string);
-    handler->blob_options =
-        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
-    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s",
-             container);
-    http_headers_init(&handler->blob_options.metadata);
-    http_headers_add(&handler->blob_options.metadata, "Site", "north");
-    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->blob_options);
+    static const struct leasehold_metadata metadata = {"Site", "north"};
     handler->options = lease_options_default();
+    handler->options.container = container;
+    handler->options.metadata = &metadata;
+    handler->options.metadata_count = 1;
     handler->options.duration_s = 15;
-    handler->options.renew_fraction = 0.05;
+    handler->options.renew_interval_ms = 750;
+    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->options);
     ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
                                        &handler->storage.platform, &err),
                      STATUS_OK);
@@ -69,7 +67,6 @@ static void stop_handler(struct handler *handler) {
     ck_assert_int_eq(lease_manager_close(handler->manager, in_ms(PATIENCE_MS)), 0);
     storage_connection_close(&handler->storage);
     lease_manager_free(handler->manager);
-    http_headers_cleanup(&handler->blob_options.metadata);
 }
 
 static void set_up(void) {
@@ -83,7 +80,7 @@ static void tear_down(void) {
     stop_handler(&second);
 }
 
-static struct lease *acquire(struct handler *handler, const struct lease_request *request) {
+static struct lease *acquire(struct handler *handler, const struct leasehold_request *request) {
     struct lease *lease = NULL;
     enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", request->name,
@@ -92,64 +89,65 @@ static struct lease *acquire(struct handler *handler, const struct lease_request
 }
 
 static struct lease *acquire_named(struct handler *handler, const char *name) {
-    return acquire(handler, &(struct lease_request){.name = name});
+    return acquire(handler, &(struct leasehold_request){.name = name});
 }
 
 static enum status try_once(struct handler *handler, const char *name) {
     struct lease *lease = NULL;
     enum status status = lease_manager_acquire(
-        handler->manager, &(struct lease_request){.name = name, .try_once = true}, &lease, &err);
+        handler->manager, &(struct leasehold_request){.name = name, .try_once = true}, &lease,
+        &err);
     lease_manager_release(handler->manager, lease);
     return status;
 }
 
 /* --- what a listener hears --- */
 
-struct heard {
+struct observer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int renewed;
     int lost;
-    int64_t expiry_ms;
+    int64_t expires_ms;
 };
 
 #define HEARD \
     { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-static void on_renewed(void *context, const struct lease_event *event) {
-    struct heard *heard = context;
-    pthread_mutex_lock(&heard->lock);
-    heard->renewed = event->renewal_count;
-    heard->expiry_ms = event->expiry_ms;
-    pthread_cond_broadcast(&heard->changed);
-    pthread_mutex_unlock(&heard->lock);
+static void on_renewed(void *context, const struct leasehold_event *event) {
+    struct observer *observer = context;
+    pthread_mutex_lock(&observer->lock);
+    observer->renewed = event->renewal_count;
+    observer->expires_ms = event->expires_ms;
+    pthread_cond_broadcast(&observer->changed);
+    pthread_mutex_unlock(&observer->lock);
 }
 
-static void on_lost(void *context, const struct lease_event *event) {
-    struct heard *heard = context;
-    pthread_mutex_lock(&heard->lock);
+static void on_lost(void *context, const struct leasehold_event *event) {
+    struct observer *observer = context;
+    pthread_mutex_lock(&observer->lock);
     ck_assert_ptr_nonnull(event->reason);
-    heard->lost++;
-    pthread_cond_broadcast(&heard->changed);
-    pthread_mutex_unlock(&heard->lock);
+    observer->lost++;
+    pthread_cond_broadcast(&observer->changed);
+    pthread_mutex_unlock(&observer->lock);
 }
 
-static struct lease_request request_heard_by(const char *name, struct heard *heard) {
-    return (struct lease_request){
-        .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = heard}};
+static struct leasehold_request request_observed_by(const char *name, struct observer *observer) {
+    return (struct leasehold_request){
+        .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = observer}};
 }
 
-static void await(struct heard *heard, const int *count, int wanted) {
+static void await(struct observer *observer, const int *count, int wanted) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
-    pthread_mutex_lock(&heard->lock);
+    pthread_mutex_lock(&observer->lock);
     while (*count < wanted) {
-        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT) {
+        if (pthread_cond_timedwait(&observer->changed, &observer->lock, &until) == ETIMEDOUT) {
             ck_abort_msg("event %d did not come", wanted);
         }
     }
-    pthread_mutex_unlock(&heard->lock);
+    pthread_mutex_unlock(&observer->lock);
 }
 
 /* --- acquiring --- */
@@ -182,7 +180,7 @@ END_TEST
 START_TEST(an_acquire_that_finds_everything_in_place_costs_one_request) {
     lease_manager_release(second.manager, acquire_named(&second, "a"));
     ck_assert_int_eq(lease_manager_close(second.manager, in_ms(PATIENCE_MS)), 0);
-    first.options.renew_fraction = 0.8; /* no renewal in between */
+    first.options.renew_interval_ms = 12000; /* no renewal in between */
     size_t mark = azurite_mark(&azurite);
     struct lease *lease = acquire_named(&first, "a");
     char *requests = azurite_requests_since(&azurite, mark);
@@ -197,9 +195,9 @@ START_TEST(another_handler_does_not_get_a_lease_that_is_held) {
     second.options.acquire_timeout_ms = 300;
     struct lease *none = NULL;
     int64_t begun_ms = in_ms(0);
-    ck_assert_int_eq(
-        lease_manager_acquire(second.manager, &(struct lease_request){.name = "a"}, &none, &err),
-        STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(lease_manager_acquire(second.manager, &(struct leasehold_request){.name = "a"},
+                                           &none, &err),
+                     STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(in_ms(0), begun_ms + 300);
     ck_assert_ptr_null(none);
     ck_assert(lease_manager_is_held(first.manager, lease));
@@ -233,31 +231,31 @@ END_TEST
 /* --- keeping --- */
 
 START_TEST(a_lease_is_renewed_again_and_again) {
-    struct heard heard = HEARD;
-    struct lease_request request = request_heard_by("a", &heard);
+    struct observer observer = HEARD;
+    struct leasehold_request request = request_observed_by("a", &observer);
     struct lease *lease = acquire(&first, &request);
     int64_t safe_until_ms = lease_manager_safe_until_ms(first.manager, lease);
-    await(&heard, &heard.renewed, 3);
+    await(&observer, &observer.renewed, 3);
     ck_assert_int_ge(lease_manager_renewal_count(first.manager, lease), 3);
     ck_assert_int_ge(lease_manager_safe_until_ms(first.manager, lease), safe_until_ms + 2250);
-    ck_assert_int_gt(heard.expiry_ms, clock_wall_ms(clock_system()));
+    ck_assert_int_gt(observer.expires_ms, clock_wall_ms(clock_system()));
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
 }
 END_TEST
 
 START_TEST(many_leases_are_renewed_side_by_side) {
-    static struct heard heard[MANY];
+    static struct observer observer[MANY];
     struct lease *leases[MANY];
     char name[32];
     for (int i = 0; i < MANY; i++) {
-        heard[i] = (struct heard)HEARD;
+        observer[i] = (struct observer)HEARD;
         snprintf(name, sizeof name, "many-%d", i);
-        struct lease_request request = request_heard_by(name, &heard[i]);
+        struct leasehold_request request = request_observed_by(name, &observer[i]);
         leases[i] = acquire(&first, &request);
     }
     for (int i = 0; i < MANY; i++) {
-        await(&heard[i], &heard[i].renewed, 2);
+        await(&observer[i], &observer[i].renewed, 2);
     }
     for (int i = 0; i < MANY; i++) {
         ck_assert(lease_manager_is_held(first.manager, leases[i]));
@@ -267,11 +265,11 @@ START_TEST(many_leases_are_renewed_side_by_side) {
 END_TEST
 
 START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
-    struct heard heard = HEARD;
-    struct lease_request request = request_heard_by("a", &heard);
+    struct observer observer = HEARD;
+    struct leasehold_request request = request_observed_by("a", &observer);
     struct lease *lease = acquire(&first, &request);
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
-    await(&heard, &heard.lost, 1);
+    await(&observer, &observer.lost, 1);
     ck_assert(!lease_manager_is_held(first.manager, lease));
     ck_assert_int_eq(lease_manager_wait(first.manager, lease, 1000, &err), STATUS_LEASE_LOST);
     lease_manager_release(first.manager, lease);
@@ -280,15 +278,15 @@ START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
 END_TEST
 
 START_TEST(a_former_holder_cannot_take_the_lease_from_the_next) {
-    struct heard heard = HEARD;
-    struct lease_request request = request_heard_by("a", &heard);
+    struct observer observer = HEARD;
+    struct leasehold_request request = request_observed_by("a", &observer);
     first.options.auto_renew = false; /* so that it does not notice */
     struct lease *stale = acquire_named(&first, "a");
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
     struct lease *lease = acquire(&second, &request);
     lease_manager_release(first.manager, stale);
     ck_assert_int_eq(lease_manager_close(first.manager, in_ms(PATIENCE_MS)), 0);
-    await(&heard, &heard.renewed, 2);
+    await(&observer, &observer.renewed, 2);
     ck_assert(lease_manager_is_held(second.manager, lease));
     lease_manager_release(second.manager, lease);
 }
@@ -296,7 +294,7 @@ END_TEST
 
 START_TEST(an_infinite_lease_is_held_until_it_is_released) {
     struct lease *lease =
-        acquire(&first, &(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+        acquire(&first, &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
     lease_manager_release(second.manager, acquire_named(&second, "a"));

@@ -17,7 +17,7 @@ static const char *const files[] = {
     "tests/release/golden/consumption.txt",
     "tests/release/golden/interrupted.txt",
     "tests/release/golden/teardown.txt",
-    "README.md",
+    "docs/deploy.md",
     "docs/operations.md",
 };
 enum { FILES = sizeof files / sizeof files[0] };

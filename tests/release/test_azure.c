@@ -399,14 +399,14 @@ START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
 END_TEST
 
 /*
- * What the script changes, but for the tag by which it knows the package again, is what README has
- * its readers paste.
+ * What the script changes, but for the tag by which it knows the package again, is what
+ * docs/deploy.md has its readers paste.
  */
 START_TEST(the_commands_in_the_readme_do_what_the_script_does) {
     assert_goes_well("azure; grep -v '^az tag' $A/changes | sed 's,WORLD/,dist/,; s/ --output "
                      "none$//' >$W/wanted\n"
                      "awk '/^name=/ && fence ~ /^```sh/ { on = 1 } on && /^```/ { exit } on; { "
-                     "fence = $0 }' README.md "
+                     "fence = $0 }' docs/deploy.md "
                      ">$W/pasted\n"
                      "nothing_there; mkdir $W/dist; mv $W/leasehold.zip $W/dist; cd $W; bash -euo "
                      "pipefail pasted >&2\n"

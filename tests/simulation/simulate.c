@@ -26,7 +26,10 @@
 
 enum { EXIT_USAGE = 64, PROGRESS_S = 5, MOST_SHOWN = 3, HANG_S = 300 };
 
-static char text_of_a_hang[64]; /* of the run that is under way */
+/* After so many operations a step that was never taken is named; after so many it is a failure. */
+enum { LISTS_GAPS = 200 * 1000, HAS_ALL_STEPS = 10 * 1000 * 1000 };
+
+static char text_of_a_hang[256]; /* of the run that is under way */
 
 struct options {
     uint64_t seed;
@@ -37,7 +40,7 @@ struct options {
     bool ends_at_first;    /* failure */
     const char *scenarios; /* "singles", "pairs"; NULL: runs from seeds */
     const char *only;      /* scenarios with this in their names */
-    int part, parts;       /* of the pairs */
+    int part, parts;       /* of the scenarios' runs */
     const char *found;     /* a file with a run (simulated_found.h) */
 };
 
@@ -181,11 +184,28 @@ static void hang(int signal_number) {
     abort();
 }
 
-static void run_seed(const struct options *options, uint64_t seed, struct tally *tally) {
-    snprintf(text_of_a_hang, sizeof text_of_a_hang, "simulate: seed %" PRIu64 " hangs\n", seed);
+/* A run begins: of a seed, of a scenario, or one that makes a failed one smaller. */
+static void watch(const struct simulated_run_options *run) {
+    size_t room = sizeof text_of_a_hang;
+    int used = snprintf(text_of_a_hang, room, "simulate: seed %" PRIu64 "%s%s", run->seed,
+                        run->scenario == NULL ? "" : ", ",
+                        run->scenario == NULL ? "" : run->scenario->name);
+    for (size_t i = 0; run->scenario != NULL && i < run->plan->count && used < (int)room; i++) {
+        const struct simulated_strike *strike = &run->plan->strikes[i];
+        used += snprintf(text_of_a_hang + used, room - (size_t)used, ", fault %" PRId64 " %s",
+                         strike->step, simulated_fault_name(strike->fault));
+    }
+    if (used < (int)room) {
+        snprintf(text_of_a_hang + used, room - (size_t)used, " hangs\n");
+    }
     alarm(HANG_S);
-    const struct simulated_run_options run = {
-        .seed = seed, .operations = options->operations, .prints = options->prints};
+}
+
+static void run_seed(const struct options *options, uint64_t seed, struct tally *tally) {
+    const struct simulated_run_options run = {.seed = seed,
+                                              .operations = options->operations,
+                                              .prints = options->prints,
+                                              .begins = watch};
     struct simulated_result result;
     simulated_run(&run, &result);
     add(tally, &result);
@@ -223,9 +243,12 @@ static void run_seeds(const struct options *options, struct tally *tally) {
                simulated_fault_text((enum simulated_fault)fault));
     }
     printf("simulate: the trace of all runs is %016" PRIx64 "\n", tally->hash);
-    int missing = simulated_transitions_print();
-    if (missing > 0) {
-        printf("simulate: %d steps were never taken\n", missing);
+    int gaps = simulated_transitions_print(tally->operations >= LISTS_GAPS);
+    if (gaps > 0) {
+        printf("simulate: %d steps were never taken\n", gaps);
+    }
+    if (gaps > 0 && tally->operations >= HAS_ALL_STEPS) {
+        tally->failed++;
     }
 }
 
@@ -240,6 +263,7 @@ static void run_found(const struct options *options, struct tally *tally) {
         exit(EXIT_USAGE);
     }
     run.prints = options->prints;
+    run.begins = watch;
     simulated_run(&run, &result);
     printf("simulate: %s: %s\n", options->found,
            result.rule == NULL ? "no promise is broken" : result.violation);
@@ -263,8 +287,10 @@ static void run_scenarios(const struct options *options, struct tally *tally) {
         if (options->only != NULL && strstr(scenario->name, options->only) == NULL) {
             continue;
         }
-        const struct simulated_exhaustive_options what = {
-            .has_pairs = has_pairs, .part = options->part, .parts = options->parts};
+        const struct simulated_exhaustive_options what = {.has_pairs = has_pairs,
+                                                          .part = options->part,
+                                                          .parts = options->parts,
+                                                          .begins = watch};
         struct simulated_exhaustive_result result;
         simulated_exhaustive_run(scenario, &what, &result);
         printf("simulate: %-45s %3" PRId64 " steps, %8" PRId64 " runs, %" PRId64 " failed\n",

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "functions/function.h"
+#include "functions/function_table.h"
 
 enum {
     LEAST_DOWN_US = 10 * 1000,
@@ -13,7 +13,8 @@ enum {
     MOST_JUMP_MS = 3600 * 1000,
     MOST_DRIFT_PPM = 400, /* a clock may be that wrong and still be steered (RFC 5905: 500) */
     /* How main.c stops. */
-    STOP_CUT_SHORT_US = 2500 * 1000,
+    STOP_FINISH_US = 2500 * 1000,
+    STOP_CLOSE_US = 1000, /* the main thread sees that all is answered */
     STOP_RELEASE_MS = 4200,
 };
 
@@ -44,7 +45,7 @@ static void build(struct simulated_app *app) {
                                       .http = &app->client.base,
                                       .random = &app->process.random.base};
     storage_client_init(&app->storage, &app->platform, options->account, sign_in(app));
-    lease_store_blob_init(&app->lease_store, &app->storage, &options->lease_store);
+    lease_store_blob_init(&app->lease_store, &app->storage, &options->lease);
     struct error err;
     if (lease_manager_new(&app->leases, &options->lease, &app->lease_store.base, &app->platform,
                           &err) != STATUS_OK) {
@@ -107,20 +108,42 @@ static void on_closed(void *context, int unreleased) {
     simulated_app_strike(app, SIMULATED_CRASH_SENT); /* nothing is left to do but to end */
 }
 
+static void go_on_to(struct simulated_app *app, void (*stage)(void *context), int64_t wait_us) {
+    app->stop.happen = stage;
+    simulation_schedule(app->simulation, &app->stop, app->simulation->now_us + wait_us);
+}
+
+/* Returns false if it is suspended: then the stage comes again when it is awake. */
+static bool is_awake(struct simulated_app *app) {
+    int64_t awake_us = simulated_process_awake_us(&app->process, app->simulation->now_us);
+    bool is_awake = awake_us <= app->simulation->now_us;
+    if (!is_awake) {
+        simulation_schedule(app->simulation, &app->stop, awake_us);
+    }
+    return is_awake;
+}
+
+static void close_leases(void *context) {
+    struct simulated_app *app = context;
+    if (is_awake(app)) {
+        simulated_process_enter(&app->process);
+        int64_t for_ms = STOP_RELEASE_MS - (STOP_FINISH_US + STOP_CLOSE_US) / SIMULATION_US;
+        lease_manager_close_start(app->leases, clock_now_ms(&app->process.clock) + for_ms,
+                                  on_closed, app);
+        simulated_process_leave(&app->process);
+    }
+}
+
+/* Requests that are cut short end in the loop's next rounds, with their leases in hand. */
 static void cut_short(void *context) {
     struct simulated_app *app = context;
-    int64_t awake_us = simulated_process_awake_us(&app->process, app->simulation->now_us);
-    if (awake_us > app->simulation->now_us) {
-        simulation_schedule(app->simulation, &app->stop, awake_us);
-        return;
+    if (is_awake(app)) {
+        simulated_process_enter(&app->process);
+        lease_manager_cancel_waits(app->leases);
+        storage_client_cancel(&app->storage);
+        simulated_process_leave(&app->process);
+        go_on_to(app, close_leases, STOP_CLOSE_US);
     }
-    simulated_process_enter(&app->process);
-    lease_manager_cancel_waits(app->leases);
-    storage_client_cancel(&app->storage);
-    lease_manager_close_start(
-        app->leases, clock_now_ms(&app->process.clock) + STOP_RELEASE_MS - STOP_CUT_SHORT_US / 1000,
-        on_closed, app);
-    simulated_process_leave(&app->process);
 }
 
 static void begin_stop(struct simulated_app *app) {
@@ -129,7 +152,7 @@ static void begin_stop(struct simulated_app *app) {
     product_queues_close(&app->inventory.queues);
     lease_manager_cancel_acquires(app->leases);
     simulated_process_leave(&app->process);
-    simulation_schedule(app->simulation, &app->stop, app->simulation->now_us + STOP_CUT_SHORT_US);
+    go_on_to(app, cut_short, STOP_FINISH_US);
 }
 
 /* ---- faults ---- */
@@ -220,7 +243,7 @@ void simulated_app_init(struct simulated_app *app, struct simulated_network *net
                                   .seed = seed};
     app->strike = (struct simulated_event){.happen = strike, .context = app};
     app->start = (struct simulated_event){.happen = start, .context = app};
-    app->stop = (struct simulated_event){.happen = cut_short, .context = app};
+    app->stop = (struct simulated_event){.context = app};
     if (credential_shared_key_init(&app->credential, options->account, &err) != STATUS_OK) {
         abort();
     }

@@ -10,9 +10,9 @@
 
 #include "functions/dispatch.h"
 #include "identity/token_cache.h"
+#include "identity/token_source.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
-#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "simulation/simulated_network.h"
 #include "storage/storage_request.h"
@@ -20,8 +20,7 @@
 /* What is the same for all instances. */
 struct simulated_app_options {
     const struct storage_account *account;
-    struct lease_options lease;
-    struct lease_store_blob_options lease_store;
+    struct leasehold_options lease;
     struct inventory_options inventory;
     const char *table_name;
     bool uses_tokens; /* to sign in, in place of the account's key */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/http_inbound.h"
+
 enum {
     KEPT = 16, /* reservations, and requests with a key, that a caller remembers */
     MAX_BODY_BYTES = 512,
@@ -77,6 +79,7 @@ static void answered(struct http_inbound *inbound) {
     struct http_reply reply = {.status = inbound->response.status,
                                .headers = inbound->response.headers,
                                .body = inbound->response.body};
+    all->on_answer(all->context, &inbound->response);
     history_end(all->history, ask->record, &reply);
     http_response_cleanup(&inbound->response);
     int64_t waited_ms = (all->simulation->now_us - ask->sent_us) / SIMULATION_US;

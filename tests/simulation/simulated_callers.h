@@ -28,6 +28,9 @@ struct simulated_callers {
     int product_count;
     int units; /* of a product, about */
     int64_t most_pause_us;
+    void (*on_answer)(void *context,
+                      const struct http_response *response); /* looks at each before it is taken */
+    void *context;
     int64_t budget;     /* how many more requests may be sent */
     int in_flight;      /* requests that are not answered */
     int64_t longest_ms; /* that one waited for its answer */

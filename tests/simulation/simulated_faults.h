@@ -29,6 +29,7 @@
     X(CUT_ANSWER,     "the answer is cut short") \
     X(GARBLE_ANSWER,  "the answer's body is garbled") \
     X(THROTTLE,       "storage is busy: 503 or 429") \
+    X(THROTTLE_LONG,  "storage is busy, and asks to be left alone for long") \
     X(TIME_OUT,       "storage takes too long: 500 OperationTimedOut, without acting") \
     X(FAIL_AFTER,     "storage acts, and answers 500") \
     X(WRONG_DATE,     "the answer's Date is wrong") \
@@ -44,6 +45,7 @@
     X(DENY_ALL,       "storage denies everybody access for a while") \
     X(BREAK_LEASES,   "an operator breaks every lease, when storage has acted") \
     X(STOP,           "the sender is told to stop, and started anew") \
+    X(REFUSE_RENEWALS, "storage is too busy to renew leases for a while: 503 or 429") \
     X(REVOKE_TOKENS,  "every access token is revoked") \
     X(DELETE_LEASES,  "an operator deletes the lease container") \
     X(DELETE_PRODUCT, "somebody deletes a product's row under its reservations") \

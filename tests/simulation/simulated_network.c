@@ -165,7 +165,8 @@ static void time_out(void *context) {
 
 static void arrive_back(void *context) {
     struct simulated_call *call = context;
-    struct simulation *simulation = call->network->simulation;
+    struct simulated_network *network = call->network;
+    struct simulation *simulation = network->simulation;
     if (call->exchange == NULL) {
         free_call(call);
         return;
@@ -188,6 +189,9 @@ static void arrive_back(void *context) {
     }
     simulation_tell(simulation, call->client->process->name, "#%lld is answered %d",
                     (long long)call->step, status == STATUS_OK ? reply.status : 0);
+    if (status == STATUS_OK && !call->is_for_identity) {
+        network->on_answered(network->context, call->client, call->request.data, &reply);
+    }
     answer_sender(call, status, status == STATUS_OK ? &reply : NULL, &err);
     simulated_memory_use(&call->client->process->memory);
     http_reply_cleanup(&reply);
@@ -212,28 +216,40 @@ static void answer_by_gateway(struct simulated_call *call) {
                  "<html><body>Not storage</body></html>");
 }
 
-/* An error of storage's own. */
+/* An error of storage's own. It asks to be left alone for `retry_after_s`; 0: it does not. */
 static void answer_error(struct simulated_call *call, int status, const char *code,
-                         bool has_retry_after) {
-    char headers[256], body[256];
+                         int64_t retry_after_s) {
+    char headers[256], body[256], retry_after[64] = "";
+    if (retry_after_s > 0) {
+        snprintf(retry_after, sizeof retry_after, "Retry-After: %lld\r\n",
+                 (long long)retry_after_s);
+    }
     snprintf(headers, sizeof headers,
              "x-ms-request-id: 11111111-0000-4000-8000-%012lld\r\nx-ms-error-code: %s\r\n%s",
-             (long long)call->step, code, has_retry_after ? "Retry-After: 1\r\n" : "");
+             (long long)call->step, code, retry_after);
     snprintf(body, sizeof body,
              "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"simulated\"}}}", code);
     write_answer(call, status, headers, body);
 }
 
-static void throttle(struct simulated_call *call) {
+static void answer_busy(struct simulated_call *call, int64_t retry_after_s) {
     bool is_429 = simulated_random_chance(&call->random, 0.3);
     answer_error(call, is_429 ? 429 : 503, is_429 ? "TooManyRequests" : "ServerBusy",
-                 simulated_random_chance(&call->random, 0.5));
+                 retry_after_s);
+}
+
+static void throttle(struct simulated_call *call) {
+    answer_busy(call, simulated_random_below(&call->random, 2));
+}
+
+static void throttle_for_long(struct simulated_call *call) {
+    answer_busy(call, simulated_random_spread(&call->random, 2, SIMULATED_MOST_RETRY_AFTER_S));
 }
 
 static void deny(struct simulated_call *call) {
     bool is_401 = simulated_random_chance(&call->random, 0.5);
     answer_error(call, is_401 ? 401 : 403,
-                 is_401 ? "InvalidAuthenticationInfo" : "AuthorizationFailure", false);
+                 is_401 ? "InvalidAuthenticationInfo" : "AuthorizationFailure", 0);
 }
 
 /* The header's line, or NULL. */
@@ -297,11 +313,11 @@ static void carry_out(struct simulated_call *call) {
 }
 
 static void answer_late(struct simulated_call *call) {
-    answer_error(call, 500, "OperationTimedOut", false);
+    answer_error(call, 500, "OperationTimedOut", 0);
 }
 
 static void answer_failure(struct simulated_call *call) {
-    answer_error(call, 500, "InternalError", false);
+    answer_error(call, 500, "InternalError", 0);
 }
 
 typedef void (*call_effect)(struct simulated_call *call);
@@ -310,6 +326,7 @@ typedef void (*call_effect)(struct simulated_call *call);
 static const call_effect in_place_of_storage[SIMULATED_FAULTS] = {
     [SIMULATED_GATEWAY] = answer_by_gateway,
     [SIMULATED_THROTTLE] = throttle,
+    [SIMULATED_THROTTLE_LONG] = throttle_for_long,
     [SIMULATED_TIME_OUT] = answer_late,
     [SIMULATED_DENY] = deny,
 };
@@ -321,10 +338,28 @@ static const call_effect behind_storage[SIMULATED_FAULTS] = {
     [SIMULATED_WRONG_DATE] = spoil_date,           [SIMULATED_NO_DATE] = drop_date,
 };
 
-static void answer_call(struct simulated_call *call) {
-    bool is_denied = call->network->simulation->now_us < call->network->denied_until_us;
-    if (is_denied && !call->client->is_spared && !call->is_for_identity) {
+static bool is_renewal(const struct simulated_call *call) {
+    return strstr(call->request.data, "\r\nx-ms-lease-action: renew\r\n") != NULL;
+}
+
+/* Storage is in trouble that lasts. Returns false if this call does not meet it. */
+static bool answer_in_trouble(struct simulated_call *call) {
+    const struct simulated_network *network = call->network;
+    int64_t now_us = network->simulation->now_us;
+    bool is_spared = call->client->is_spared || call->is_for_identity;
+    bool is_denied = !is_spared && now_us < network->denied_until_us;
+    bool is_refused =
+        !is_spared && !is_denied && now_us < network->renewals_refused_until_us && is_renewal(call);
+    if (is_denied) {
         deny(call);
+    } else if (is_refused) {
+        throttle(call);
+    }
+    return is_denied || is_refused;
+}
+
+static void answer_call(struct simulated_call *call) {
+    if (answer_in_trouble(call)) {
         return;
     }
     if (in_place_of_storage[call->fault] != NULL) {
@@ -434,6 +469,8 @@ static void begin_trouble(struct simulated_call *call) {
         network->unreachable_until_us[call->service] = outage_ends_us(call);
     } else if (call->fault == SIMULATED_DENY_ALL) {
         network->denied_until_us = outage_ends_us(call);
+    } else if (call->fault == SIMULATED_REFUSE_RENEWALS) {
+        network->renewals_refused_until_us = outage_ends_us(call);
     }
 }
 

@@ -19,11 +19,20 @@
 #include "simulation/simulated_process.h"
 #include "simulation/storage/simulated_storage.h"
 
+enum { SIMULATED_MOST_RETRY_AFTER_S = 30 }; /* that storage asks for */
+
 struct simulated_network;
 struct simulated_client;
 
 /* Called after storage has carried out a request, and before its answer leaves. */
 typedef void (*simulated_network_carried_out)(void *context, enum simulated_service service);
+
+/*
+ * Called before an answer of storage's or of a gateway's reaches its sender. `request` is as it was
+ * sent.
+ */
+typedef void (*simulated_network_answered)(void *context, struct simulated_client *client,
+                                           const char *request, const struct http_reply *reply);
 
 /* What happens to a sender when its call is struck by a fault of processes or operators. */
 typedef void (*simulated_network_strike)(void *context, struct simulated_client *client,
@@ -40,6 +49,7 @@ struct simulated_network {
     struct simulated_faults *faults;
     simulated_network_sending on_sending;
     simulated_network_carried_out on_carried_out;
+    simulated_network_answered on_answered;
     simulated_network_strike on_strike;
     void *context;
     uint64_t seed;
@@ -47,6 +57,7 @@ struct simulated_network {
     int64_t carried_out;
     int64_t unreachable_until_us[SIMULATED_SERVICES];
     int64_t denied_until_us;
+    int64_t renewals_refused_until_us;
     LIST_HEAD(simulated_calls, simulated_call) calls; /* under way */
 };
 

@@ -48,7 +48,7 @@ static bool is_indexed(const struct table *table, const char *product_id, int64_
     char key[96];
     snprintf(key, sizeof key, "%015lld-r-%s", (long long)(expires_ms - expires_ms % MINUTE_MS),
              product_id);
-    return rows_find(table, DUE_PARTITION, key) != NULL;
+    return rows_find(table, EXPIRY_PARTITION, key) != NULL;
 }
 
 /*
@@ -58,7 +58,8 @@ static bool is_indexed(const struct table *table, const char *product_id, int64_
  */
 static bool has_overdue_row(const struct table *table, const char *product_id, const char *kind,
                             int64_t now_ms) {
-    for (struct row *row = rows_seek(table, DUE_PARTITION, ""); row != NULL; row = row->next[0]) {
+    for (struct row *row = rows_seek(table, EXPIRY_PARTITION, ""); row != NULL;
+         row = row->next[0]) {
         const char *product = strstr(row->key, kind);
         if (product != NULL && strcmp(product + strlen(kind), product_id) == 0 &&
             strtoll(row->key, NULL, 10) + OVERDUE_MS <= now_ms) {

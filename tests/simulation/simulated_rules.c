@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "inventory/product_entity.h"
+#include "simulation/simulated_beliefs.h"
 #include "simulation/simulated_rows.h"
 #include "simulation/simulated_world.h"
 
@@ -42,6 +43,38 @@ static void check_lease(struct simulated_world *world, const struct simulated_ap
     }
 }
 
+struct believer {
+    struct simulated_world *world;
+    const struct simulated_app *app;
+};
+
+/*
+ * Nobody believes to hold a lease for longer than storage keeps it, if it is not renewed and no
+ * operator ends it. Storage is asked for the end alone: what it has granted it keeps until then.
+ */
+static void check_belief(void *context, const struct simulated_belief *belief) {
+    static const char rule[] = "nobody believes to hold a lease for longer than storage keeps it";
+    const struct believer *believer = context;
+    struct simulated_world *world = believer->world;
+    int product = simulated_world_find_product(world, belief->lease_name, "inventory-");
+    if (product < 0 || world->proposals[believer->app->number - 1][product].is_taken_away) {
+        return;
+    }
+    struct blob *blob = simulated_world_lease_blob(world, product);
+    bool is_theirs =
+        blob != NULL && strcasecmp(blob->lease.id, belief->lease_id) == 0 &&
+        lease_state_at(&blob->lease, world->simulation.now_us / SIMULATION_US) == LEASE_LEASED;
+    int64_t until_us = simulated_process_when_us(&believer->app->process, belief->until_ms);
+    if (!is_theirs || until_us > blob->lease.ends_ms * SIMULATION_US) {
+        simulated_world_break(world, rule, belief->lease_name);
+    }
+}
+
+static void check_beliefs(struct simulated_world *world, const struct simulated_app *app) {
+    struct believer believer = {world, app};
+    simulated_beliefs_each(app->leases, check_belief, &believer);
+}
+
 static void check_commit(struct simulated_world *world, const struct simulated_app *app,
                          const struct http_call *call) {
     const char *path =
@@ -79,6 +112,19 @@ static void check_creation(struct simulated_world *world, const struct simulated
     }
 }
 
+/*
+ * A table that this process has seen and that is gone is lost: made again it would hold every seed
+ * in full.
+ */
+static void check_table(struct simulated_world *world, const struct simulated_app *app,
+                        const struct http_call *call) {
+    bool is_creation = strcmp(call->method, "POST") == 0 && strstr(call->url, "/Tables") != NULL;
+    if (is_creation && world->seen_by[app->number - 1] == app->started) {
+        simulated_world_break(world, "a process that has seen the table does not make it again",
+                              app->process.name);
+    }
+}
+
 static void note_inspection(struct simulated_world *world, const struct simulated_app *app,
                             const struct http_call *call) {
     int row = simulated_world_find_product(world, call->url, "(PartitionKey='");
@@ -103,6 +149,9 @@ void simulated_rules_on_sending(void *context, struct simulated_client *client,
     note_inspection(world, app, call);
     check_commit(world, app, call);
     check_creation(world, app, call);
+    check_table(world, app, call);
+    check_beliefs(world, app);
+    simulated_retry_after_check_call(world, app, call);
 }
 
 /* ---- after a request was carried out ---- */
@@ -137,5 +186,21 @@ void simulated_rules_on_carried_out(void *context, enum simulated_service servic
                                                key)) {
             simulated_world_break(world, "the record of a key is not complete", changed);
         }
+    }
+}
+
+/* ---- before an answer is seen ---- */
+
+void simulated_rules_on_answered(void *context, struct simulated_client *client,
+                                 const char *request, const struct http_reply *reply) {
+    struct simulated_world *world = context;
+    const struct simulated_app *app = simulated_world_app_of(world, client);
+    simulated_retry_after_note(world, app, request, reply);
+    bool is_of_rows =
+        strncmp(request, "GET ", 4) == 0 && strstr(request, "/" SIMULATED_TABLE_NAME "(") != NULL;
+    bool is_from_storage = http_headers_get(&reply->headers, "x-ms-request-id") != NULL;
+    bool is_damaged = reply->body.length == 0 || reply->body.data[0] != '{';
+    if (is_of_rows && reply->status == 200 && is_from_storage && !is_damaged) {
+        world->seen_by[app->number - 1] = app->started;
     }
 }

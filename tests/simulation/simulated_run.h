@@ -18,6 +18,8 @@ struct simulated_run_options {
     const struct simulated_faults *plan;       /* its strikes; NULL: drawn from the seed */
     const struct simulated_scenario *scenario; /* in place of callers; needs a plan */
     bool prints;
+    void (*begins)(
+        const struct simulated_run_options *run); /* is told of it first; NULL: nobody is */
 };
 
 struct simulated_result {

@@ -17,6 +17,8 @@ enum {
     { .kind = HISTORY_GET, __VA_ARGS__ }
 #define RECONCILE(...) \
     { .kind = HISTORY_RECONCILE, __VA_ARGS__ }
+#define STRIKE(...) \
+    { .strikes = SIMULATED_##__VA_ARGS__ }
 #define ASKS(...)                                                                                \
     .asks = {__VA_ARGS__}, .ask_count = sizeof((struct simulated_scenario_ask[]){__VA_ARGS__}) / \
                                         sizeof(struct simulated_scenario_ask)
@@ -96,7 +98,7 @@ const struct simulated_scenario simulated_scenarios[] = {
     {.name = "a reserve after an expiry",
      .app_count = 1,
      ASKS(RESERVE(.quantity = 9, .key = "k"),
-          RESERVE(.quantity = 9, .customer = "b", .at_ms = 61000))},
+          RESERVE(.quantity = 9, .customer = "b", .after = 1, .at_ms = 61000))},
     {.name = "a reserve after a long pause",
      .app_count = 1,
      ASKS(RESERVE(), RESERVE(.customer = "b", .at_ms = 40000))},
@@ -114,6 +116,30 @@ const struct simulated_scenario simulated_scenarios[] = {
      .uses_tokens = true},
     {.name = "a reserve with work", .app_count = 1, ASKS(RESERVE()), .work_ms = 3000},
     {.name = "work that is longer than a lease", .app_count = 1, ASKS(RESERVE()), .work_ms = 45000},
+    {.name = "a batch of three with work, and a renewal that is refused",
+     .app_count = 1,
+     ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c"),
+          STRIKE(REFUSE_RENEWALS, .at_ms = 9500, .lasts_ms = 1000)),
+     .work_ms = 45000},
+    {.name = "work that ends while its lease cannot be renewed",
+     .app_count = 1,
+     ASKS(RESERVE(.status = 409), STRIKE(REFUSE_RENEWALS, .at_ms = 9000, .lasts_ms = 6000)),
+     .work_ms = 10500},
+    {.name = "an access token that is revoked",
+     .app_count = 1,
+     ASKS(RESERVE(), STRIKE(REVOKE_TOKENS, .after = 1), RESERVE(.customer = "b", .after = 2)),
+     .uses_tokens = true},
+    {.name = "a table that is gone stays gone for those who have seen it",
+     .app_count = 2,
+     ASKS(RESERVE(.status = SCENARIO_ANY_STATUS),
+          RESERVE(.customer = "b", .app = 2, .after = 1, .status = SCENARIO_ANY_STATUS),
+          STRIKE(DELETE_TABLE, .after = 2), RESERVE(.customer = "c", .after = 3, .status = 503),
+          RESERVE(.customer = "d", .app = 2, .after = 3, .at_ms = 60000, .status = 503))},
+    {.name = "a release of more reservations than a transaction has room for",
+     .app_count = 1,
+     ASKS(RESERVE(.quantity = 1, .times = 120), RELEASE(.quantity = 120, .after = 1),
+          RELEASE(.quantity = 120, .after = 2), RELEASE(.after = 3, .status = 404)),
+     .units = 120},
     {.name = "a look at more rows than fit a page",
      .app_count = 1,
      ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c"), RESERVE(.customer = "d"),
@@ -140,30 +166,48 @@ static void end(struct simulated_script_ask *ask) {
     script->left--;
     for (int i = 0; i < script->scenario->ask_count; i++) {
         if (script->asks[i].ask->after == (int)(ask - script->asks) + 1) {
-            schedule(&script->asks[i], 0);
+            schedule(&script->asks[i], (int64_t)script->asks[i].ask->at_ms * SIMULATION_US);
         }
     }
-}
-
-static void on_ended(struct simulated_asker *asker, const struct history_record *record) {
-    struct simulated_script_ask *ask = (struct simulated_script_ask *)asker;
-    ask->status = record->status;
-    if (record->outcome == HISTORY_UNKNOWN && ask->ask->key != NULL && ++ask->tries < MOST_TRIES) {
-        schedule(ask, AGAIN_US);
-        return;
-    }
-    memcpy(ask->reservation_id, record->reservation_id, sizeof ask->reservation_id);
-    end(ask);
 }
 
 static int or_default(int value, int by_default) {
     return value == 0 ? by_default : value;
 }
 
+int simulated_script_wanted(const struct simulated_scenario_ask *ask) {
+    return or_default(ask->status, 200);
+}
+
+static void on_ended(struct simulated_asker *asker, const struct history_record *record) {
+    struct simulated_script_ask *ask = (struct simulated_script_ask *)asker;
+    int times = or_default(ask->ask->times, 1);
+    bool is_as_planned = ask->left == times || ask->status == simulated_script_wanted(ask->ask);
+    ask->status = is_as_planned ? record->status : ask->status;
+    if (record->outcome == HISTORY_UNKNOWN && ask->ask->key != NULL && ++ask->tries < MOST_TRIES) {
+        schedule(ask, AGAIN_US);
+        return;
+    }
+    memcpy(ask->reservation_id, record->reservation_id, sizeof ask->reservation_id);
+    if (--ask->left == 0) {
+        end(ask);
+    }
+}
+
+static void let_strike(struct simulated_script_ask *ask) {
+    ask->script->strike(ask->script->context, ask->ask);
+    ask->status = simulated_script_wanted(ask->ask);
+    end(ask);
+}
+
 static void on_due(void *context) {
     struct simulated_script_ask *ask = context;
     struct simulated_script *script = ask->script;
     const struct simulated_scenario_ask *what = ask->ask;
+    if (what->strikes != SIMULATED_NONE) {
+        let_strike(ask);
+        return;
+    }
     int app = or_default(what->app, 1);
     struct history_record asked = {.kind = what->kind,
                                    .client = 1,
@@ -187,13 +231,20 @@ static void on_due(void *context) {
         }
         memcpy(asked.wanted_reservation, id, sizeof asked.wanted_reservation);
     }
-    simulated_callers_ask(script->callers, &ask->asker, &asked);
+    ask->left = or_default(what->times, 1);
+    for (int i = ask->left; i > 0; i--) {
+        simulated_callers_ask(script->callers, &ask->asker, &asked);
+    }
 }
 
 void simulated_script_start(struct simulated_script *script, struct simulated_callers *callers,
-                            const struct simulated_scenario *scenario) {
-    *script = (struct simulated_script){
-        .callers = callers, .scenario = scenario, .left = scenario->ask_count};
+                            const struct simulated_scenario *scenario,
+                            simulated_script_strike strike, void *context) {
+    *script = (struct simulated_script){.callers = callers,
+                                        .strike = strike,
+                                        .context = context,
+                                        .scenario = scenario,
+                                        .left = scenario->ask_count};
     for (int i = 0; i < scenario->ask_count; i++) {
         struct simulated_script_ask *ask = &script->asks[i];
         *ask = (struct simulated_script_ask){

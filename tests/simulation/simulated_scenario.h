@@ -19,11 +19,14 @@ enum {
     SCENARIO_ANY_STATUS = -1
 };
 
-/* One request. What is zero has the value in brackets. */
+/* One request, or what somebody does to storage. What is zero has the value in brackets. */
 struct simulated_scenario_ask {
     enum history_kind kind;
-    int at_ms;            /* since the scenario began (0), */
-    int after;            /* or since ask number `after` (1, ...) was over */
+    enum simulated_fault strikes; /* an operator's fault, in place of a request (none) */
+    int lasts_ms;                 /* REFUSE_RENEWALS */
+    int after;            /* begins when ask number `after` (1, ...) is over (with the scenario), */
+    int at_ms;            /* or so long afterwards (0) */
+    int times;            /* so many at once, each for itself (1) */
     int app;              /* (1) */
     int product;          /* 1 or 2 (1) */
     int quantity;         /* (2) */
@@ -40,6 +43,7 @@ struct simulated_scenario {
     bool uses_tokens;     /* to sign in with, in place of the account's key */
     bool has_small_pages; /* storage answers a query with few rows at a time */
     int work_ms;          /* Inventory:ProcessingTime */
+    int units;            /* of each product (SCENARIO_UNITS) */
 };
 
 extern const struct simulated_scenario simulated_scenarios[];
@@ -51,21 +55,33 @@ struct simulated_script_ask {
     struct simulated_event due;
     const struct simulated_scenario_ask *ask;
     int tries;
-    int status; /* of the last answer; 0: none */
+    int left;   /* that are not answered */
+    int status; /* of the last answer, or of the first that is not as planned; 0: none */
     bool is_over;
     char reservation_id[HISTORY_NAME_BYTES];
 };
 
+/* Somebody does something to storage. */
+typedef void (*simulated_script_strike)(void *context, const struct simulated_scenario_ask *ask);
+
 /* A scenario that is played. */
 struct simulated_script {
     struct simulated_callers *callers;
+    simulated_script_strike strike;
+    void *context;
     const struct simulated_scenario *scenario;
     struct simulated_script_ask asks[SCENARIO_MAX_ASKS];
     int left; /* asks that are not over */
 };
 
 void simulated_script_start(struct simulated_script *script, struct simulated_callers *callers,
-                            const struct simulated_scenario *scenario);
+                            const struct simulated_scenario *scenario,
+                            simulated_script_strike strike, void *context);
+
+/*
+ * The status that a request is to be answered with when nothing goes wrong, or SCENARIO_ANY_STATUS.
+ */
+int simulated_script_wanted(const struct simulated_scenario_ask *ask);
 void simulated_script_cancel(struct simulated_script *script);
 
 #endif

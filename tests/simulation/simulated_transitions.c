@@ -1,7 +1,6 @@
 #include "simulation/simulated_transitions.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -132,7 +131,7 @@ struct lease_action wrap_due(struct lease_renewal *renewal, int64_t now_ms) {
     if (action.kind == LEASE_ACTION_RENEW) {
         note_lease(LEASE_HELD, action.lease);
     } else if (action.kind ==
-               LEASE_ACTION_TELL_LOST) { /* the notice is in flight; a second one is a renewal */
+               LEASE_ACTION_NOTIFY_LOSS) { /* the notice is in flight; a second one is a renewal */
         note_lease(action.lease->in_flight > 1 ? LEASE_RENEWING : LEASE_HELD, action.lease);
     }
     return action;
@@ -165,30 +164,47 @@ const char *simulated_transitions_unknown(void) {
     return unknown[0] == '\0' ? NULL : unknown;
 }
 
-/* Returns how many steps from there were never taken. */
-static int print_state(int machine, int from) {
+static void print_state(int machine, int from) {
     const struct machine *m = &machines[machine];
-    int missing = 0;
     printf("simulate: %-8s %-11s", m->name, m->states[from].name);
     for (int to = 0; to < m->count; to++) {
         if (is_known(machine, from, to)) {
             printf("  %s %" PRId64, m->states[to].name, counts[machine][from][to]);
-            missing += counts[machine][from][to] == 0;
         }
     }
     printf("\n");
-    return missing;
 }
 
-int simulated_transitions_print(void) {
-    int missing = 0;
+/* Returns how many steps from there were never taken. */
+static int find_gaps(int machine, int from, bool lists_gaps) {
+    const struct machine *m = &machines[machine];
+    int gaps = 0;
+    for (int to = 0; to < m->count; to++) {
+        if (is_known(machine, from, to) && counts[machine][from][to] == 0) {
+            gaps++;
+            if (lists_gaps) {
+                printf("simulate: GAP: the %s's step from %s to %s was never taken\n", m->name,
+                       m->states[from].name, m->states[to].name);
+            }
+        }
+    }
+    return gaps;
+}
+
+int simulated_transitions_print(bool lists_gaps) {
+    int gaps = 0;
     printf("simulate: how often each step was taken\n");
     for (int machine = 0; machine < MACHINES; machine++) {
         for (int from = 0; from < machines[machine].count; from++) {
             if (machines[machine].states[from].next != 0) {
-                missing += print_state(machine, from);
+                print_state(machine, from);
             }
         }
     }
-    return missing;
+    for (int machine = 0; machine < MACHINES; machine++) {
+        for (int from = 0; from < machines[machine].count; from++) {
+            gaps += find_gaps(machine, from, lists_gaps);
+        }
+    }
+    return gaps;
 }

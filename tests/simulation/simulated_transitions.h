@@ -11,6 +11,8 @@
 #ifndef SIMULATION_SIMULATED_TRANSITIONS_H
 #define SIMULATION_SIMULATED_TRANSITIONS_H
 
+#include <stdbool.h>
+
 /* A run begins. */
 void simulated_transitions_begin(void);
 
@@ -19,7 +21,10 @@ void simulated_transitions_begin(void);
  */
 const char *simulated_transitions_unknown(void);
 
-/* Prints how often each step was taken in all runs so far. Returns how many never were. */
-int simulated_transitions_print(void);
+/*
+ * Prints how often each step was taken in all runs so far, and if `lists_gaps` names those that
+ * never were. Returns how many these are.
+ */
+int simulated_transitions_print(bool lists_gaps);
 
 #endif

@@ -5,6 +5,7 @@
  * Files    simulated_run.c       makes the world, and lets it go on until it can be judged
  *          simulated_operator.c  what others do to storage behind the app's back
  *          simulated_rules.c     what must hold at every moment
+ *          simulated_retry_after.c  the same for Retry-After, storage's and the app's
  *          simulated_verdict.c   what must hold when all is over
  */
 #ifndef SIMULATION_SIMULATED_WORLD_H
@@ -15,7 +16,7 @@
 #define SIMULATED_TABLE_NAME "inventory"
 #define SIMULATED_CONTAINER "leases"
 
-enum { SIMULATED_KEPT_PROPOSALS = 8 };
+enum { SIMULATED_KEPT_PROPOSALS = 8, SIMULATED_KEPT_PAUSES = 16, SIMULATED_REQUEST_BYTES = 160 };
 
 /* The time that storage and history go by. */
 struct simulated_world_clock {
@@ -35,6 +36,14 @@ struct simulated_product {
 struct simulated_inspection {
     int64_t row_us;  /* for its own row */
     int64_t rows_us; /* for any row */
+};
+
+/* A request that storage has asked an instance to send again no sooner than at a time. */
+struct simulated_pause {
+    char request[SIMULATED_REQUEST_BYTES]; /* what tells it from others; "": there is none */
+    bool is_renewal;
+    int process;      /* the instance's: which of its processes was asked */
+    int64_t until_ms; /* on that one's clock */
 };
 
 /* The ids that an instance has asked for a product's lease with. */
@@ -65,8 +74,13 @@ struct simulated_world {
     int product_count;
     bool is_table_lost; /* somebody has deleted it */
 
+    int seen_by[SIMULATED_MAX_APPS + 1]; /* the last process of each instance that has read rows */
+
     struct simulated_inspection inspections[SIMULATED_MAX_APPS + 1][SIMULATED_MAX_PRODUCTS];
     struct simulated_proposals proposals[SIMULATED_MAX_APPS + 1][SIMULATED_MAX_PRODUCTS];
+    struct simulated_pause pauses[SIMULATED_MAX_APPS + 1][SIMULATED_KEPT_PAUSES];
+    int next_pause;
+    int64_t pauses_until_us; /* when the last of them is over, about */
     struct history history;
     struct simulated_callers callers;
     struct simulated_script script;
@@ -108,12 +122,29 @@ bool simulated_operator_strike(struct simulated_world *world, enum simulated_fau
 /* ---- simulated_rules.c ---- */
 
 /*
- * For simulated_network: before a request leaves, and when storage has carried one out. `context`
- * is the world.
+ * For simulated_network: before a request leaves, when storage has carried one out, and before its
+ * answer is seen. `context` is the world.
  */
 void simulated_rules_on_sending(void *context, struct simulated_client *client,
                                 const struct http_call *call);
 void simulated_rules_on_carried_out(void *context, enum simulated_service service);
+void simulated_rules_on_answered(void *context, struct simulated_client *client,
+                                 const char *request, const struct http_reply *reply);
+
+/* ---- simulated_retry_after.c ---- */
+
+/* Storage has asked to be left alone for a while, or not: so an answer of it says. */
+void simulated_retry_after_note(struct simulated_world *world, const struct simulated_app *app,
+                                const char *request, const struct http_reply *reply);
+/* It is. */
+void simulated_retry_after_check_call(struct simulated_world *world,
+                                      const struct simulated_app *app,
+                                      const struct http_call *call);
+/*
+ * For simulated_callers: an answer says when to come again where it has to, and nowhere else.
+ * `context` is the world.
+ */
+void simulated_retry_after_check_answer(void *context, const struct http_response *response);
 
 /* ---- simulated_verdict.c ---- */
 

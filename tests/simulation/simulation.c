@@ -37,10 +37,14 @@ static uint64_t mix(uint64_t hash, uint64_t bits) {
 
 void simulation_mix(struct simulation *simulation, const void *bytes, size_t length) {
     const unsigned char *at = bytes;
-    uint64_t hash = mix(simulation->hash, (uint64_t)simulation->now_us ^ length);
-    for (; length > 0; length -= length < 8 ? length : 8, at += 8) {
-        uint64_t bits = 0;
-        memcpy(&bits, at, length < sizeof bits ? length : sizeof bits);
+    uint64_t hash = mix(simulation->hash, (uint64_t)simulation->now_us ^ length), bits = 0;
+    for (; length >= sizeof bits; length -= sizeof bits, at += sizeof bits) {
+        memcpy(&bits, at, sizeof bits);
+        hash = mix(hash, bits);
+    }
+    if (length > 0) {
+        bits = 0;
+        memcpy(&bits, at, length);
         hash = mix(hash, bits);
     }
     simulation->hash = hash;

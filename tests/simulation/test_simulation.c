@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "simulation/simulated_exhaustive.h"
 #include "simulation/simulated_found.h"
@@ -113,6 +114,50 @@ START_TEST(what_failed_once_does_not_fail_again) {
 }
 END_TEST
 
+/* A file whose faults do not all strike any more proves nothing: it has to be noticed. */
+START_TEST(a_kept_run_of_which_a_fault_does_not_strike_is_noticed) {
+    static const int64_t last_steps[] = {3, 100000};
+    for (int i = 0; i < 2; i++) {
+        struct simulated_run_options options;
+        struct simulated_faults plan;
+        struct simulated_result result;
+        char path[] = "/tmp/simulation-XXXXXX";
+        FILE *file = fdopen(mkstemp(path), "w");
+        ck_assert_ptr_nonnull(file);
+        fprintf(file,
+                "seed 1\nscenario a reserve on a quiet product\nfault 2 LOSE_ANSWER\nfault %d "
+                "LOSE_ANSWER\n",
+                (int)last_steps[i]);
+        ck_assert_int_eq(fclose(file), 0);
+        ck_assert(simulated_found_read(path, &options, &plan));
+        ck_assert_int_eq(unlink(path), 0);
+        simulated_run(&options, &result);
+        ck_assert_int_eq(simulated_found_has_struck(&options, &result), i == 0);
+        simulated_faults_cleanup(&plan);
+    }
+}
+END_TEST
+
+/*
+ * The parts of the scenarios' runs have each run once between them, and each part its own run
+ * without faults.
+ */
+START_TEST(parts_share_all_runs_out) {
+    enum { PARTS = 3 };
+    struct simulated_exhaustive_result all, part;
+    int64_t runs = 0;
+    simulated_exhaustive_run(&simulated_scenarios[0],
+                             &(struct simulated_exhaustive_options){.has_pairs = false}, &all);
+    for (int i = 0; i < PARTS; i++) {
+        const struct simulated_exhaustive_options options = {.part = i, .parts = PARTS};
+        simulated_exhaustive_run(&simulated_scenarios[0], &options, &part);
+        ck_assert_int_lt(part.runs, 1 + all.runs / 2);
+        runs += part.runs - 1;
+    }
+    ck_assert_int_eq(runs, all.runs - 1);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("simulation");
     int scenarios =
@@ -124,6 +169,8 @@ int main(void) {
     tcase_add_test(tcase, another_seed_makes_another_run);
     tcase_add_loop_test(tcase, a_run_can_be_repeated_from_its_faults, 0, REPEATED);
     tcase_add_test(tcase, what_failed_once_does_not_fail_again);
+    tcase_add_test(tcase, a_kept_run_of_which_a_fault_does_not_strike_is_noticed);
+    tcase_add_test(tcase, parts_share_all_runs_out);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -1,22 +1,29 @@
 /*
- * checker.h - judges a history: could an inventory that never oversells have given these answers and left this store?
+ * checker.h - the history checker: judges whether an inventory that never oversells can have given
+ * these answers and left this store.
  *
- * A pure function: what was asked and answered (history.h), and what was stored in the end, in; violations out. It knows the
- * API and nothing of the program behind it.
+ * A pure function: what was asked and answered (history.h), and what was stored in the end, in;
+ * violations out. It knows the API and nothing of the program behind it.
  *
- * Vocabulary   change      one reserve or release, however often it was sent under its Idempotency-Key; a release of one reservation is
+ * Vocabulary   change      one reserve or release, however often it was sent under its
+ *              Idempotency-Key; a release of one reservation is
  *                          its own key: sent again with the same quantity, it frees once
- *              decision    the moment at which an answer was true: between its sending and its answer. A commit of several changes
- *                          is one decision, within the times of them all
- *              sure, possible   a reservation with an unknown outcome, or near its expiry, may or may not count: what is available lies
- *                          between the total less all that is possible and the total less all that is sure
+ *              decision    the moment at which an answer was true: between its sending and its
+ *                          answer. A commit of several changes is one decision, within the times of
+ *                          them all
+ *              sure, possible   a reservation with an unknown outcome, or near its expiry, may or
+ *                               may not count: what is available lies
+ *                          between the total less all that is possible and the total less all that
+ *                          is sure
  *              phantom     a reserve of unknown outcome that no picture and no row ever showed
- * Rules        checked, per product, in the order of versions; each X below. Real time orders versions, versions order changes.
- *              Legal behaviour is never flagged: what nobody can know widens what is possible until a picture settles it. For a
- *              sharp check take pictures often, and a new customer after an unknown outcome.
- *              Storage's time, as instances know it, is up to `clock_behind_ms` behind the real one: the Date of an answer has
- *              whole seconds, and tells of a moment that may be as long ago as the answer took. It is never ahead.
- *              A customer has fewer than 99 reservations at a time, so that every release goes in one transaction.
+ * Rules        checked, per product, in the order of versions; each X below. Real time orders
+ *              versions, versions order changes. Legal behaviour is never flagged: what nobody can
+ *              know widens what is possible until a picture settles it. For a sharp check take
+ *              pictures often, and a new customer after an unknown outcome. Storage's time, as
+ *              instances know it, is up to `clock_behind_ms` behind the real one: the Date of an
+ *              answer has whole seconds, and tells of a moment that may be as long ago as the
+ *              answer took. It is never ahead. A customer has fewer than 99 reservations at a time,
+ *              so that every release goes in one transaction.
  * Threads: none.
  */
 #ifndef CHECKER_CHECKER_H
@@ -45,7 +52,7 @@
     X(LOST,        "a reservation is there until it is released or expires") \
     X(FOREIGN,     "nothing is there that nobody asked for, or that was refused") \
     X(STORE,       "what is stored adds up, and is the latest version") \
-    X(LEASE,       "what is committed is committed under a lease") /* these two are found by those who bring them about */ \
+    X(LEASE,       "what is committed is committed under a lease") \
     X(RETURN,      "stock that was lost does not come back by itself")
 /* clang-format on */
 

@@ -28,7 +28,7 @@ struct checker_range checker_range_of_row(const struct checker_model *model,
                                           const struct checker_row *row, int64_t version,
                                           struct checker_window window);
 
-/* Is it certain that the row had not expired then? */
+/* Whether the row had certainly not expired then. */
 bool checker_range_is_alive(const struct checker_row *row, struct checker_window window);
 
 /*

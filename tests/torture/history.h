@@ -1,16 +1,19 @@
 /*
  * history.h - what was asked of the app and what it answered, written down by those who asked.
  *
- * A history is the only evidence that the checker (checker.h) has, besides what is in the table at the end.
+ * A history is the only evidence that the checker (checker.h) has, besides what is in the table at
+ * the end.
  *
  * Vocabulary   record    one request and its answer, or the lack of one
  *              outcome   what an answer tells its caller: see enum history_outcome
  *              picture   a GET's answer: all active reservations of a product at one version
- * Rules        Times are milliseconds since 1970 on a clock that never jumps: the wall clock when the history began, carried
- *              forward. Storage is on the same machine, so they can be compared with reservedAt and expiresAt.
- *              A request is in the history before it is sent, so that one whose sender is gone is there too, as unanswered.
- *              What cannot happen to a test (no memory) ends it with a message.
- * Threads: history_begin, history_end from any; a record belongs to its asker between the two. The rest when all have ended.
+ * Rules        Times are milliseconds since 1970 on a clock that never jumps: the wall clock when
+ *              the history began, carried forward. Storage is on the same machine, so they can be
+ *              compared with reservedAt and expiresAt. A request is in the history before it is
+ *              sent, so that one whose sender is gone is there too, as unanswered. What cannot
+ *              happen to a test (no memory) ends it with a message.
+ * Threads: history_begin, history_end from any; a record belongs to its asker between the two. The
+ * rest when all have ended.
  */
 #ifndef CHECKER_HISTORY_H
 #define CHECKER_HISTORY_H
@@ -34,11 +37,11 @@
 
 #define HISTORY_OUTCOME_TABLE(X) \
     X(DONE,     "done")     /* 200 */ \
-    X(REFUSED,  "refused")  /* by the rules, at a version: not enough stock, nothing to release. Nothing was changed */ \
-    X(NOT_DONE, "not done") /* without having been decided: the lease was not had, or lost. Nothing was changed */ \
+    X(REFUSED,  "refused")  /* by the rules, at a version. Nothing was changed */ \
+    X(NOT_DONE, "not done") /* not decided: no lease, or lost. Nothing was changed */ \
     X(REUSED,   "key reused") /* 422: its key was used for another request. Nothing was changed */ \
-    X(UNKNOWN,  "unknown")  /* 503, or no answer: it happened once or not at all, by now or later */ \
-    X(WRONG,    "wrong")    /* an answer that the API does not give to such a request; what happened is unknown */
+    X(UNKNOWN,  "unknown")  /* 503, or no answer: once or not at all, now or later */ \
+    X(WRONG,    "wrong")    /* not an answer of the API's; what happened is unknown */
 /* clang-format on */
 
 enum history_kind {
@@ -51,8 +54,8 @@ enum history_outcome {
 };
 
 #define HISTORY_NEVER INT64_MAX
-#define HISTORY_RESIDENT \
-    "resident" /* the customer of reservations that are there before a run, and stay: they are only counted */
+/* The customer of reservations that are there before a run, and stay. They are only counted. */
+#define HISTORY_RESIDENT "resident"
 enum { HISTORY_NAME_BYTES = 40 };
 
 struct history_reservation {
@@ -118,7 +121,10 @@ struct history_record *history_begin(struct history *history, const struct histo
 void history_end(struct history *history, struct history_record *record,
                  const struct http_reply *reply);
 
-/* The same for what an operator has set, with what was printed ("{...}" if all is well); NULL: nothing was changed. */
+/*
+ * The same for what an operator has set, with what was printed ("{...}" if all is well); NULL:
+ * nothing was changed.
+ */
 void history_end_set_total(struct history *history, struct history_record *record,
                            const char *printed);
 

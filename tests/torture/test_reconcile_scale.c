@@ -41,7 +41,7 @@ static void check(enum status status) {
 static void set_up(void) {
     azurite_start(&azurite, AZURITE_IN_MEMORY);
     lease_handler_start(&handler, azurite.connection_string, "leases");
-    handler.options.renew_fraction = 0.4;
+    handler.options.renew_interval_ms = 6000;
     inventory_store_table_init(&store, &handler.storage.client, "inventory");
     for (int i = 0; i < PRODUCTS; i++) {
         seeds[i].total = RESERVATIONS;

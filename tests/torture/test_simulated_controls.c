@@ -14,10 +14,17 @@ enum { TIMEOUT_S = 120, PATH_BYTES = 4096 };
 #define RUNS "100" /* some 10 s */
 
 static const char *const controls[] = {
-    "unknown-is-a-success",         "any-date-is-believed",     "first-refusal-is-believed",
-    "records-kept-for-two-seconds", "lost-answer-is-a-failure", "leases-and-etag-not-asked-for",
-    "key-of-a-release-ignored",     "leases-not-asked-for",     "lease-not-checked-before-commit",
+    "unknown-is-a-success",
+    "any-date-is-believed",
+    "first-refusal-is-believed",
+    "records-kept-for-two-seconds",
+    "lost-answer-is-a-failure",
+    "leases-and-etag-not-asked-for",
+    "key-of-a-release-ignored",
+    "leases-not-asked-for",
+    "lease-not-checked-before-commit",
     "product-made-beside-old-rows",
+    "lease-counted-from-the-answer",
 };
 enum { CONTROLS = sizeof controls / sizeof controls[0] };
 

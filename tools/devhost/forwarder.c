@@ -81,7 +81,10 @@ static enum handler_outcome send_with_retries(struct passage *passage,
         pause_ms = 2 * pause_ms < LAST_PAUSE_MS ? 2 * pause_ms : LAST_PAUSE_MS;
         if (outcome == HANDLER_UNREACHABLE || call->read_body == NULL) {
             outcome = handler_client_call(passage->run.invoker->client, call, answer);
-        } /* else the body cannot be read twice: all other attempts fail before they send anything */
+        }
+        /*
+         * Otherwise the body cannot be read twice: other attempts fail before they send anything.
+         */
     }
     return outcome;
 }

@@ -10,10 +10,10 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/route_template.h"
 #include "devhost/config_file.h"
 #include "devhost/console.h"
 #include "devhost/host_settings.h"
-#include "devhost/route.h"
 
 enum { SETTING_NAME_BYTES = 256 };
 
@@ -26,7 +26,7 @@ static enum status read_route(struct host_function *function, const char *prefix
         function->route = NULL;
         return config_file_no_memory(err);
     }
-    return route_check(function->route, err);
+    return route_template_check(function->route, err);
 }
 
 static enum status read_http_trigger(struct host_function *function, const cJSON *binding,

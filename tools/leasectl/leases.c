@@ -36,7 +36,7 @@ static enum status list_blob(void *context, const struct blob_item *item, struct
 }
 
 enum status leases_rows(struct services *services, cJSON **out, struct error *err) {
-    const struct lease_store_blob_options *options = &services->settings.lease_store;
+    const struct leasehold_options *options = &services->settings.lease;
     struct listing listing = {.prefix_length = strlen(options->blob_prefix),
                               .rows = cJSON_CreateArray()};
     enum status status =
@@ -75,7 +75,7 @@ enum status leases_list(struct services *services, const struct output *output, 
 
 /* The lease manager is not used here, because it accepts only names of our own leases. */
 static enum status break_blob(struct services *services, const char *name, struct error *err) {
-    const struct lease_store_blob_options *options = &services->settings.lease_store;
+    const struct leasehold_options *options = &services->settings.lease;
     struct strbuf blob;
     strbuf_init(&blob, BLOB_LIST_TEXT_BYTES);
     strbuf_appendf(&blob, "%s%s", options->blob_prefix, name);

@@ -12,7 +12,7 @@ export const YIELD_MS = 250; // longer than anybody's wait between two tries for
 export const ANNOUNCE_AFTER_MS = 150; // whoever has waited for the lease for so long says so,
 export const ANNOUNCE_EVERY_MS = 1000; // and says so again
 export const LINGER_MS = 5;
-const MAX_VAIN_LINGERS = 16;
+const MAX_MISSED_LINGERS = 16;
 
 // Decides for how long a product's lease is kept, and for how long the next batch waits for
 // callers. A lease is kept for as long as requests come. Where others want it, it is yielded after
@@ -56,7 +56,7 @@ export class Tenure {
     }
 
     get lingers() {
-        return this.vainLingers < MAX_VAIN_LINGERS;
+        return this.vainLingers < MAX_MISSED_LINGERS;
     }
 
     noteRequest(now) {

@@ -5,8 +5,12 @@
 #include "base/hex.h"
 #include "base/json.h"
 
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static struct text skip_space(struct text text) {
-    while (text.length > 0 && strchr(" \t\r\n", text.data[0]) != NULL) {
+    while (text.length > 0 && is_space(text.data[0])) {
         text = text_skip(text, 1);
     }
     return text;

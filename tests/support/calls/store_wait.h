@@ -91,8 +91,8 @@ static inline void begin_find_due_and_wait(void *context) {
 }
 
 MUST_CHECK static inline enum status
-inventory_store_find_due_and_wait(struct inventory_store *store, int64_t now_ms,
-                                  struct product_ids *out, struct error *err) {
+inventory_store_find_expired_and_wait(struct inventory_store *store, int64_t now_ms,
+                                      struct product_ids *out, struct error *err) {
     struct store_wait wait = {.store = store, .time_ms = now_ms, .out_products = out};
     return store_wait_run(&wait, begin_find_due_and_wait, err);
 }
@@ -104,10 +104,11 @@ static inline void begin_finish_due_and_wait(void *context) {
 }
 
 MUST_CHECK static inline enum status
-inventory_store_finish_due_and_wait(struct inventory_store *store, const char *product_id,
-                                    int64_t now_ms, int *out_records_purged, struct error *err) {
+inventory_store_clean_up_expired_and_wait(struct inventory_store *store, const char *product_id,
+                                          int64_t now_ms, int *out_records_deleted,
+                                          struct error *err) {
     struct store_wait wait = {.store = store, .product_id = product_id, .time_ms = now_ms};
-    wait.out_count = out_records_purged;
+    wait.out_count = out_records_deleted;
     return store_wait_run(&wait, begin_finish_due_and_wait, err);
 }
 

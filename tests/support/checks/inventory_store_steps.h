@@ -118,14 +118,14 @@ static inline void assert_found(const char *product, const char *key_hash, bool 
 
 static inline struct product_ids find_expired(int64_t at_ms) {
     struct product_ids due = {.ids = NULL};
-    ck_assert_msg(inventory_store_find_due_and_wait(store, at_ms, &due, &err) == STATUS_OK, "%s",
-                  err.message);
+    ck_assert_msg(inventory_store_find_expired_and_wait(store, at_ms, &due, &err) == STATUS_OK,
+                  "%s", err.message);
     return due;
 }
 
 static inline int clean_up_expired(const char *product, int64_t at_ms) {
     int purged = -1;
-    ck_assert_msg(inventory_store_finish_due_and_wait(store, product, at_ms, &purged, &err) ==
+    ck_assert_msg(inventory_store_clean_up_expired_and_wait(store, product, at_ms, &purged, &err) ==
                       STATUS_OK,
                   "%s", err.message);
     return purged;

@@ -7,6 +7,7 @@
 #ifndef SUPPORT_BLOCKING_SERVER_H
 #define SUPPORT_BLOCKING_SERVER_H
 
+#include "http/event_loop.h"
 #include "server/http_server.h"
 #include "support/processes/worker_pool.h"
 

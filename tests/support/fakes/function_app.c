@@ -1,26 +1,32 @@
 #include "support/fakes/function_app.h"
 
 #include <check.h>
-#include <ctype.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/json.h"
+#include "base/percent.h"
 #include "base/utf8.h"
+#include "functions/function_table.h"
 #include "http/http_transport.h"
 #include "http/loop_call.h"
 #include "inventory/store_operation.h"
+#include "lease/lease_options.h"
 #include "lease/lease_wait.h"
 
-enum { ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
+enum {
+    ANSWER_BYTES = 1024 * 1024,
+    PATH_BYTES = 4096,
+    STOP_MS = 5000,
+    LIFETIME_MS = 30 * 60 * 1000
+};
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
 
 static const struct seed_product seeds[] = {{"PROD-001", 100}, {"PROD-002", 50}};
 
-/* --- the store --- */
+/* ---- the store ---- */
 
 static struct inventory_store *memory_of(struct inventory_store *store) {
     return &((struct failing_store *)store)->memory.base;
@@ -118,14 +124,14 @@ static void find_expired(struct inventory_store *store, int64_t due_ms, struct p
 }
 
 static void clean_up_expired(struct inventory_store *store, const char *product_id, int64_t due_ms,
-                             int *out_records_purged, inventory_store_done done, void *context) {
+                             int *out_records_deleted, inventory_store_done done, void *context) {
     if (!fails(store, STORE_FINISH_DUE, done, context)) {
         memory_of(store)->ops->clean_up_expired(memory_of(store), product_id, due_ms,
-                                                out_records_purged, done, context);
+                                                out_records_deleted, done, context);
     }
 }
 
-/* --- the app --- */
+/* ---- the app ---- */
 
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     static const struct inventory_store_ops ops = {.prepare = prepare,
@@ -146,7 +152,7 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     app->platform = app->store_platform = http_transport_platform(app->transport, random_system());
     app->store_platform.clock = &app->store_clock.base;
     inventory_store_memory_init(&app->store.memory, &app->store_platform);
-    store_operation_prepare(&app->store.base, &ops, &app->store_platform);
+    store_operation_init_store(&app->store.base, &ops, &app->store_platform);
     app->lease_service = lease_store_fake_new(app->platform.loop, clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;
@@ -184,7 +190,7 @@ void function_app_await_release(struct function_app *app, const char *lease_name
     lease_store_fake_drain(app->lease_service);
 }
 
-/* --- calls --- */
+/* ---- calls ---- */
 
 #define INVOCATION_HEADER "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000"
 
@@ -242,8 +248,24 @@ static size_t body_length(const struct function_call *call) {
     return call->body == NULL || call->body_length > 0 ? call->body_length : strlen(call->body);
 }
 
+/* Returns the function whose route has this action. `out_match` gets its parameters. */
+static const struct function *function_of(const struct function_call *call,
+                                          struct route_match *out_match) {
+    static char path[PATH_BYTES]; /* in which the parameters lie */
+    snprintf(path, sizeof path, "/inventory/any%s%s", call->action[0] == '\0' ? "" : "/",
+             call->action);
+    for (const struct function *at = function_table; at->name != NULL; at++) {
+        if (at->route != NULL && route_template_matches(at->route, path, out_match)) {
+            return at;
+        }
+    }
+    ck_abort_msg("no function has a route for %s", path);
+    return NULL;
+}
+
 static const char *method_of(const struct function_call *call) {
-    return call->method != NULL ? call->method : call->action[0] == '\0' ? "GET" : "POST";
+    struct route_match match;
+    return call->method != NULL ? call->method : function_of(call, &match)->method;
 }
 
 static const char *product_of(const struct function_call *call) {
@@ -261,7 +283,7 @@ static struct http_response call_proxied(struct function_app *app,
     for (size_t i = 0; call->header.name != NULL && call->header.values[i] != NULL; i++) {
         http_headers_add(&headers, call->header.name, call->header.values[i]);
     }
-    char path[4096];
+    char path[PATH_BYTES];
     snprintf(path, sizeof path, "/api/inventory/%s%s%s", product_of(call),
              call->action[0] == '\0' ? "" : "/", call->action);
     struct http_request request = {.method = method_of(call),
@@ -302,12 +324,11 @@ static void append_json_string(struct strbuf *out, const char *bytes, size_t len
 static void append_decoded(struct strbuf *out, const char *text) {
     struct strbuf decoded;
     strbuf_init(&decoded, ANSWER_BYTES);
-    while (*text != '\0') {
-        bool is_escape =
-            text[0] == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
-        if (is_escape && strncasecmp(text, "%2F", 3) != 0) {
-            strbuf_append_char(&decoded, (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16));
-            text += 3;
+    for (const char *end = text + strlen(text); text < end;) {
+        int byte = percent_escape(text, (size_t)(end - text));
+        if (byte >= 0 && byte != '/') {
+            strbuf_append_char(&decoded, (char)byte);
+            text += PERCENT_ESCAPE_LENGTH;
         } else {
             strbuf_append_char(&decoded, *text++);
         }
@@ -316,11 +337,17 @@ static void append_decoded(struct strbuf *out, const char *text) {
     strbuf_cleanup(&decoded);
 }
 
-static const char *function_of(const struct function_call *call) {
-    if (call->action[0] == '\0') {
-        return "/GetInventory";
+/* The product is the first parameter of each route, and the action has the others. */
+static void append_params(struct strbuf *out, const struct function_call *call) {
+    struct route_match match;
+    const struct function *function = function_of(call, &match);
+    for (size_t i = 0; i < match.count; i++) {
+        char name[ROUTE_NAME_BYTES], value[PATH_BYTES];
+        ck_assert(route_template_param(function->route, i, name));
+        snprintf(value, sizeof value, "%.*s", (int)match.lengths[i], match.values[i]);
+        strbuf_appendf(out, "%s\"%s\":", i == 0 ? "" : ",", name);
+        append_decoded(out, i == 0 ? product_of(call) : value);
     }
-    return strcmp(call->action, "reserve") == 0 ? "/ReserveInventory" : "/ReleaseInventory";
 }
 
 static void append_payload(struct strbuf *out, const struct function_call *call) {
@@ -343,8 +370,8 @@ static void append_payload(struct strbuf *out, const struct function_call *call)
         append_json_string(out, call->header.values[i], strlen(call->header.values[i]));
     }
     strbuf_append_string(out, call->header.name == NULL ? "" : "]");
-    strbuf_append_string(out, "},\"Params\":{\"productId\":");
-    append_decoded(out, product_of(call));
+    strbuf_append_string(out, "},\"Params\":{");
+    append_params(out, call);
     strbuf_append_string(out, "},\"Identities\":[]");
     if (call->body != NULL) {
         size_t mark = body_length(call) >= 3 && memcmp(call->body, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
@@ -383,7 +410,10 @@ static struct http_response call_wrapped(struct function_app *app,
     strbuf_init(&payload, MAX_INVOCATION_BYTES);
     append_payload(&payload, call);
     ck_assert_int_eq(strbuf_status(&payload), STATUS_OK);
-    struct http_response outer = function_app_request(app, "POST", function_of(call), payload.data);
+    struct route_match match;
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/%s", function_of(call, &match)->name);
+    struct http_response outer = function_app_request(app, "POST", path, payload.data);
     struct http_response answer = unwrap(&outer);
     http_response_cleanup(&outer);
     strbuf_cleanup(&payload);

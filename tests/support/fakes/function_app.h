@@ -14,7 +14,9 @@
 
 #include "base/http_message.h"
 #include "functions/dispatch.h"
+#include "http/http_inbound.h"
 #include "http/http_transport.h"
+#include "inventory/inventory_service.h"
 #include "inventory/inventory_store_memory.h"
 #include "support/fakes/clock_fake.h"
 #include "support/fakes/lease_store_fake.h"
@@ -46,7 +48,7 @@ struct function_app {
     struct http_transport *transport;
     struct platform platform;       /* the transport's */
     struct platform store_platform; /* the same with the store's clock */
-    struct lease_options lease_options;
+    struct leasehold_options lease_options;
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;
@@ -63,7 +65,7 @@ void function_app_await_release(struct function_app *app, const char *lease_name
 struct function_call {
     const char *method;       /* NULL: the one that the function takes */
     const char *product;      /* as it is in the path; NULL: PROD-001 */
-    const char *action;       /* "reserve", "release", or "" for GetInventory */
+    const char *action;       /* the path after the product: "reserve"; "" for GetInventory */
     const char *content_type; /* NULL: none */
     struct {
         const char *name;

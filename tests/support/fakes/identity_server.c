@@ -83,7 +83,7 @@ static char *field(const char *form, const char *name) {
     return value;
 }
 
-/* Is `name` there just once with this value, or, with NULL, not at all? */
+/* Whether `name` is there just once with this value; with NULL, whether it is not there. */
 static bool field_is(const char *form, const char *name, const char *expected) {
     char *value = field(form, name);
     bool is = expected == NULL ? value == NULL && strstr(form, name) == NULL

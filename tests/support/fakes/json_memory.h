@@ -11,7 +11,7 @@
 /* From now on `count` allocations of cJSON's succeed and all later ones fail. */
 void json_memory_limit(int count);
 
-/* Ends that. Did an allocation fail meanwhile? */
+/* Ends that. Returns whether an allocation failed meanwhile. */
 bool json_memory_unlimit(void);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "http/event_loop.h"
 #include "http/loop_call.h"
+#include "lease/lease_options.h"
 
 enum { SETTLE_ROUNDS = 10 };
 
@@ -46,7 +47,7 @@ void lease_fixture_set_up_in_real_time(void) {
     start(clock_system());
 }
 
-/* Every owner has released its lease by now; what a test has left open is answered. */
+/* Every owner has released its lease by now. Calls that a test has left open are answered. */
 void lease_fixture_tear_down(void) {
     for (int kind = 0; kind < FAKE_KINDS; kind++) {
         lease_store_fake_hold(lease_fixture.store, (enum fake_call_kind)kind, false);
@@ -89,7 +90,7 @@ static void do_nothing(void *context) {
     (void)context;
 }
 
-/* Each call is a round of the loop at least. */
+/* Each call takes at least one round of the loop. */
 void lease_fixture_settle(void) {
     for (int i = 0; i < SETTLE_ROUNDS; i++) {
         lease_fixture_run(do_nothing, NULL);
@@ -116,65 +117,67 @@ void lease_fixture_resume_loop(void) {
     sem_post(&stop.resumed);
 }
 
-static void hear(struct lease_heard *heard, int *count, const struct lease_event *event) {
-    pthread_mutex_lock(&heard->lock);
+static void observe(struct lease_observer *observer, int *count,
+                    const struct leasehold_event *event) {
+    pthread_mutex_lock(&observer->lock);
     (*count)++;
-    heard->last = *event;
-    snprintf(heard->name, sizeof heard->name, "%s", event->lease_name);
-    snprintf(heard->id, sizeof heard->id, "%s", event->lease_id);
-    snprintf(heard->reason, sizeof heard->reason, "%s", event->reason != NULL ? event->reason : "");
-    struct lease *lease = heard->release;
-    heard->release = NULL;
-    pthread_cond_broadcast(&heard->changed);
-    pthread_mutex_unlock(&heard->lock);
+    observer->last = *event;
+    snprintf(observer->name, sizeof observer->name, "%s", event->lease_name);
+    snprintf(observer->id, sizeof observer->id, "%s", event->lease_id);
+    snprintf(observer->reason, sizeof observer->reason, "%s",
+             event->reason != NULL ? event->reason : "");
+    struct lease *lease = observer->release;
+    observer->release = NULL;
+    pthread_cond_broadcast(&observer->changed);
+    pthread_mutex_unlock(&observer->lock);
     if (lease != NULL) {
         (void)lease_manager_is_held(lease_fixture.manager, lease);
         lease_manager_release(lease_fixture.manager, lease);
     }
 }
 
-static void on_renewed(void *context, const struct lease_event *event) {
-    struct lease_heard *heard = context;
-    hear(heard, &heard->renewed, event);
+static void on_renewed(void *context, const struct leasehold_event *event) {
+    struct lease_observer *observer = context;
+    observe(observer, &observer->renewed, event);
 }
 
-static void on_renewal_failed(void *context, const struct lease_event *event) {
-    struct lease_heard *heard = context;
-    hear(heard, &heard->failed, event);
+static void on_renewal_failed(void *context, const struct leasehold_event *event) {
+    struct lease_observer *observer = context;
+    observe(observer, &observer->failed, event);
 }
 
-static void on_lost(void *context, const struct lease_event *event) {
-    struct lease_heard *heard = context;
-    hear(heard, &heard->lost, event);
+static void on_lost(void *context, const struct leasehold_event *event) {
+    struct lease_observer *observer = context;
+    observe(observer, &observer->lost, event);
 }
 
-struct lease_request lease_heard_request(const char *name, struct lease_heard *heard) {
-    return (struct lease_request){.name = name,
-                                  .listener = {on_renewed, on_renewal_failed, on_lost, heard}};
+struct leasehold_request lease_observer_request(const char *name, struct lease_observer *observer) {
+    return (struct leasehold_request){
+        .name = name, .listener = {on_renewed, on_renewal_failed, on_lost, observer}};
 }
 
-void lease_heard_await(struct lease_heard *heard, const int *count, int wanted) {
+void lease_observer_await(struct lease_observer *observer, const int *count, int wanted) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += LEASE_FIXTURE_PATIENCE_S;
-    pthread_mutex_lock(&heard->lock);
+    pthread_mutex_lock(&observer->lock);
     while (*count < wanted) {
-        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT) {
+        if (pthread_cond_timedwait(&observer->changed, &observer->lock, &until) == ETIMEDOUT) {
             ck_abort_msg("event %d did not come", wanted);
         }
     }
-    pthread_mutex_unlock(&heard->lock);
+    pthread_mutex_unlock(&observer->lock);
 }
 
-void lease_heard_assert(struct lease_heard *heard, int renewed, int failed, int lost) {
-    pthread_mutex_lock(&heard->lock);
-    ck_assert_int_eq(heard->renewed, renewed);
-    ck_assert_int_eq(heard->failed, failed);
-    ck_assert_int_eq(heard->lost, lost);
-    pthread_mutex_unlock(&heard->lock);
+void lease_observer_assert(struct lease_observer *observer, int renewed, int failed, int lost) {
+    pthread_mutex_lock(&observer->lock);
+    ck_assert_int_eq(observer->renewed, renewed);
+    ck_assert_int_eq(observer->failed, failed);
+    ck_assert_int_eq(observer->lost, lost);
+    pthread_mutex_unlock(&observer->lock);
 }
 
-struct lease *lease_fixture_acquire(const struct lease_request *request) {
+struct lease *lease_fixture_acquire(const struct leasehold_request *request) {
     struct lease *lease = NULL;
     struct error err;
     enum status status = lease_manager_acquire(lease_fixture.manager, request, &lease, &err);
@@ -183,10 +186,10 @@ struct lease *lease_fixture_acquire(const struct lease_request *request) {
 }
 
 struct lease *lease_fixture_acquire_named(const char *name) {
-    return lease_fixture_acquire(&(struct lease_request){.name = name});
+    return lease_fixture_acquire(&(struct leasehold_request){.name = name});
 }
 
-void lease_fixture_fail_to_acquire(const struct lease_request *request, enum status expected) {
+void lease_fixture_fail_to_acquire(const struct leasehold_request *request, enum status expected) {
     struct lease *lease = NULL;
     struct error err;
     ck_assert_int_eq(lease_manager_acquire(lease_fixture.manager, request, &lease, &err), expected);

@@ -2,10 +2,10 @@
  * lease_fixture.h - a lease manager over a store that fails on demand, with a clock that is
  * stepped.
  *
- * The transport is the real one; of it only the loop is used, which is woken whenever the clock is
- * moved. A lease lasts 30 s, is renewed after 20 s and counts as lost after 27 s.
+ * The transport is the real one, but only its loop is used, which is woken whenever the clock is
+ * stepped. A lease lasts 30 s, is renewed after 20 s and counts as lost after 27 s.
  *
- * Vocabulary   heard       what a listener has been told
+ * Vocabulary   observer    the events that a listener has received
  *              acquiring   an acquire on a thread of its own
  * Threads: set_up and tear_down from one; the rest from any.
  */
@@ -29,11 +29,11 @@ enum { LEASE_FIXTURE_PATIENCE_S = 20, LEASE_FIXTURE_PATIENCE_MS = 20000 };
 
 struct lease_fixture {
     struct clock_fake fake_clock;
-    const struct clock *clock;    /* the fake one, or the machine's */
-    struct lease_options options; /* may be changed before the first lease */
+    const struct clock *clock;        /* the fake one, or the machine's */
+    struct leasehold_options options; /* may be changed before the first lease */
     struct http_transport *transport;
     struct platform platform; /* the transport's */
-    struct event_loop *loop;  /* the same */
+    struct event_loop *loop;  /* the transport's */
     struct lease_store_fake *store;
     struct lease_manager *manager;
 };
@@ -44,8 +44,8 @@ void lease_fixture_set_up(void);
 void lease_fixture_set_up_in_real_time(void);
 
 /*
- * Lets all that is held be answered and closes the manager; every owner has released its lease by
- * now.
+ * Answers all calls that are held back, and closes the manager. Every owner has released its lease
+ * before.
  */
 void lease_fixture_tear_down(void);
 
@@ -55,29 +55,29 @@ int64_t lease_fixture_now_ms(void);
 void lease_fixture_advance(int64_t ms);
 
 /*
- * Calls `act` on the loop's thread and waits for its return: what it does comes before anything
- * that falls due meanwhile.
+ * Calls `act` on the loop's thread and waits until it returns. Whatever becomes due meanwhile is
+ * done afterwards.
  */
 void lease_fixture_run(void (*act)(void *context), void *context);
 
-/* Lets the loop do what is due, and what that makes due. */
+/* Lets the loop do what is due, and whatever becomes due by that. */
 void lease_fixture_settle(void);
 
 /*
- * Keeps the loop's thread from looking at the clock, and lets it go on. Between the two a test may
- * move the clock and do something before the loop notices.
+ * Blocks the loop's thread, and lets it go on. In between, a test may step the clock and act before
+ * the loop notices.
  */
 void lease_fixture_stop_loop(void);
 void lease_fixture_resume_loop(void);
 
-struct lease *lease_fixture_acquire(const struct lease_request *request);
+struct lease *lease_fixture_acquire(const struct leasehold_request *request);
 struct lease *lease_fixture_acquire_named(const char *name);
-void lease_fixture_fail_to_acquire(const struct lease_request *request, enum status expected);
+void lease_fixture_fail_to_acquire(const struct leasehold_request *request, enum status expected);
 
 /* An acquire on a thread of its own. */
 struct lease_acquiring {
     pthread_t thread;
-    struct lease_request request;
+    struct leasehold_request request;
     struct lease *lease;
     enum status status;
 };
@@ -85,26 +85,26 @@ struct lease_acquiring {
 void lease_acquiring_begin(struct lease_acquiring *acquiring, const char *name);
 void lease_acquiring_end(struct lease_acquiring *acquiring, enum status expected);
 
-struct lease_heard {
+struct lease_observer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int renewed;
     int failed;
     int lost;
-    struct lease_event last;
+    struct leasehold_event last;
     char name[LEASE_NAME_BYTES];
     char id[UUID_TEXT_BYTES];
     char reason[256];
     struct lease *release; /* to be released from inside the next event */
 };
 
-#define LEASE_HEARD_INIT \
+#define LEASE_OBSERVER_INIT \
     { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-struct lease_request lease_heard_request(const char *name, struct lease_heard *heard);
+struct leasehold_request lease_observer_request(const char *name, struct lease_observer *observer);
 
-/* Waits until *count, one of the counts in `heard`, is `wanted` at least. */
-void lease_heard_await(struct lease_heard *heard, const int *count, int wanted);
-void lease_heard_assert(struct lease_heard *heard, int renewed, int failed, int lost);
+/* Waits until *count, one of the counts in `observer`, is `wanted` at least. */
+void lease_observer_await(struct lease_observer *observer, const int *count, int wanted);
+void lease_observer_assert(struct lease_observer *observer, int renewed, int failed, int lost);
 
 #endif

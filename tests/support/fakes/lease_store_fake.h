@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "http/event_loop.h"
-#include "lease/lease_options.h"
+#include "lease/lease_names.h"
 #include "lease/lease_store.h"
 
 struct lease_store_fake;
@@ -88,7 +88,7 @@ void lease_store_fake_drain(struct lease_store_fake *fake);
 void lease_store_fake_set_holder(struct lease_store_fake *fake, const char *name,
                                  const char *lease_id);
 
-/* Does anybody hold the lease? */
+/* Whether anybody holds the lease. */
 bool lease_store_fake_is_leased(struct lease_store_fake *fake, const char *name);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "http/loop_call.h"
 #include "inventory/inventory.h"
+#include "lease/lease_options.h"
 #include "support/calls/store_wait.h"
 
 enum { ROUNDS = 300, CLOSE_MS = 60000 };
@@ -90,13 +91,12 @@ void pipeline_fixture_set_up(void) {
     scripted_store_init(&fixture.store, &fixture.platform);
     struct inventory_store *memory = &fixture.store.memory.base;
     ck_assert_int_eq(inventory_store_prepare_and_wait(memory, &seed, 1, NULL), STATUS_OK);
-    const struct pipeline_surroundings around = {.platform = &fixture.platform,
-                                                 .store = &fixture.store.base,
-                                                 .leases = fixture.leases,
-                                                 .acquire_timeout_ms = PIPELINE_FIXTURE_TIMEOUT_MS,
-                                                 .reservation_lifetime_ms =
-                                                     PIPELINE_FIXTURE_LIFETIME_MS};
-    product_queues_init(&fixture.queues, &around);
+    const struct pipeline_shared shared = {.platform = &fixture.platform,
+                                           .store = &fixture.store.base,
+                                           .leases = fixture.leases,
+                                           .acquire_timeout_ms = PIPELINE_FIXTURE_TIMEOUT_MS,
+                                           .reservation_lifetime_ms = PIPELINE_FIXTURE_LIFETIME_MS};
+    product_queues_init(&fixture.queues, &shared);
 }
 
 static void close_queues(void *context) {

@@ -34,12 +34,12 @@ enum {
 struct pipeline_fixture {
     struct clock_fake clock;
     struct event_loop *loop;
-    struct platform platform;           /* of both, without a network */
-    struct lease_options lease_options; /* may be changed before the first lease */
+    struct platform platform;               /* of both, without a network */
+    struct leasehold_options lease_options; /* may be changed before the first lease */
     struct lease_store_fake *lease_service;
     struct lease_manager *leases;
     struct scripted_store store;
-    struct product_queues queues; /* its `around` may be changed before the first request */
+    struct product_queues queues; /* its `shared` may be changed before the first request */
     bool is_closed;
     bool is_submitting;
     int served_count;

@@ -7,7 +7,7 @@ enum { COMMIT_MS = 100, MINUTE_MS = 60000, NEAR_LOSS_MS = 23000 };
 void pipeline_warm_up(void) {
     struct caller caller = caller_reserves(1);
     caller_submit(&caller);
-    fixture_advance(fixture.queues.around.processing_time_ms);
+    fixture_advance(fixture.queues.shared.processing_time_ms);
     fixture_advance(LINGER_MS);
     caller_assert_granted(&caller);
     ck_assert_int_eq(fixture_state(), PIPELINE_IDLE);
@@ -102,7 +102,7 @@ void pipeline_drive_to(enum pipeline_state state, struct caller *caller) {
         drive_to_held(caller, SCRIPTED_READ);
         break;
     case PIPELINE_WORKING:
-        fixture.queues.around.processing_time_ms = STATE_WORK_MS;
+        fixture.queues.shared.processing_time_ms = STATE_WORK_MS;
         caller_submit(caller);
         break;
     case PIPELINE_LOOKING_UP:

@@ -199,10 +199,10 @@ static void script_find_due(struct inventory_store *base, int64_t now_ms, struct
 }
 
 static void script_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
-                              int *out_records_purged, inventory_store_done done, void *context) {
+                              int *out_records_deleted, inventory_store_done done, void *context) {
     start(base, SCRIPTED_FINISH_DUE,
           &(struct scripted_operation){
-              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
+              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_deleted},
           done, context);
 }
 
@@ -222,7 +222,7 @@ void scripted_store_init(struct scripted_store *store, const struct platform *pl
                                                    .clean_up_expired = script_finish_due};
     memset(store, 0, sizeof *store);
     TAILQ_INIT(&store->held);
-    store_operation_prepare(&store->base, &ops, platform);
+    store_operation_init_store(&store->base, &ops, platform);
     inventory_store_memory_init(&store->memory, platform);
 }
 

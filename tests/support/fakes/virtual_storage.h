@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "http/platform.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "storage/storage_request.h"
 
 #define VIRTUAL_START_MS INT64_C(1000)

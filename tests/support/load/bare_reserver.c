@@ -80,7 +80,7 @@ static void send_transaction(struct bare_reserver *reserver) {
     strbuf_init(&entities[0], SIZE_MAX);
     product_entity_write_product(&state->product, &entities[0]);
     for (size_t i = 1; i < count; i++) {
-        product_entity_row_key(state->changed[i - 1], row_keys[i]);
+        product_entity_reservation_key(state->changed[i - 1], row_keys[i]);
         strbuf_init(&entities[i], SIZE_MAX);
         product_entity_write_reservation(state->product.id, state->changed[i - 1], &entities[i]);
         operations[i].kind = TABLE_INSERT;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "support/processes/storage_connection.h"
@@ -44,9 +45,9 @@ struct record {
 struct load {
     struct lease_store base; /* first: the store that looks at the clock */
     struct lease_store_blob blob_store;
-    struct lease_store_blob_options blob_options;
+    char container[STORAGE_UNIQUE_NAME_BYTES];
     const struct lease_load_options *options;
-    struct lease_options lease_options;
+    struct leasehold_options lease_options;
     struct storage_connection storage;
     struct lease_manager *manager;
     int64_t interval_ms;
@@ -160,13 +161,13 @@ static enum status release(struct lease_store *base, struct lease_store_call *ca
 
 /* --- what the owners are told --- */
 
-static void on_renewal_failed(void *context, const struct lease_event *event) {
+static void on_renewal_failed(void *context, const struct leasehold_event *event) {
     struct load *load = context;
     (void)event;
     load->failed++;
 }
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     struct load *load = context;
     (void)event;
     load->lost++;
@@ -230,7 +231,7 @@ struct acquirer {
 static enum status acquire_one(struct load *load, int index, struct error *err) {
     char name[NAME_BYTES];
     name_lease(index, name);
-    struct lease_request request = {
+    struct leasehold_request request = {
         .name = name,
         .listener = {.renewal_failed = on_renewal_failed, .lost = on_lost, .context = load}};
     return lease_manager_acquire(load->manager, &request, &load->records[index].lease, err);
@@ -347,8 +348,8 @@ static void open_load(struct load *load, const struct lease_load_options *option
     load->delay_ms = options->store != NULL ? options->store->delay_ms : 0;
     load->lease_options = lease_options_default();
     load->lease_options.duration_s = options->duration_s;
-    load->lease_options.renew_fraction = options->renew_fraction;
     load->interval_ms = (int64_t)(options->duration_s * 1000 * options->renew_fraction);
+    load->lease_options.renew_interval_ms = load->interval_ms;
     load->records = calloc((size_t)options->leases, sizeof *load->records);
     load->late = calloc(LATE_BUCKETS, sizeof *load->late);
     ck_assert(load->records != NULL && load->late != NULL);
@@ -359,11 +360,9 @@ static void open_load(struct load *load, const struct lease_load_options *option
         load->records[i].load = load;
     }
     storage_connection_open(&load->storage, options->connection_string);
-    load->blob_options =
-        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
-    storage_unique_name(load->blob_options.container);
-    http_headers_init(&load->blob_options.metadata);
-    lease_store_blob_init(&load->blob_store, &load->storage.client, &load->blob_options);
+    storage_unique_name(load->container);
+    load->lease_options.container = load->container;
+    lease_store_blob_init(&load->blob_store, &load->storage.client, &load->lease_options);
     struct error err;
     ck_assert_int_eq(lease_manager_new(&load->manager, &load->lease_options, &load->base,
                                        &load->storage.platform, &err),
@@ -373,7 +372,6 @@ static void open_load(struct load *load, const struct lease_load_options *option
 static void release_load(struct load *load) {
     storage_connection_close(&load->storage);
     lease_manager_free(load->manager);
-    http_headers_cleanup(&load->blob_options.metadata);
     free(load->late);
     free(load->records);
 }

@@ -338,12 +338,13 @@ static void choose_surroundings(void) {
     static const int64_t timeouts_ms[] = {0, 50, 1000, PIPELINE_FIXTURE_TIMEOUT_MS};
     static const int64_t lifetimes_ms[] = {500, 20000, PIPELINE_FIXTURE_LIFETIME_MS,
                                            PIPELINE_FIXTURE_LIFETIME_MS};
-    struct pipeline_surroundings *around = &fixture.queues.around;
-    around->acquire_timeout_ms = timeouts_ms[pick(COUNT_OF(timeouts_ms))];
-    around->reservation_lifetime_ms = lifetimes_ms[pick(COUNT_OF(lifetimes_ms))];
-    around->processing_time_ms = chance(25) ? 30 : 0;
+    struct pipeline_shared *shared = &fixture.queues.shared;
+    shared->acquire_timeout_ms = timeouts_ms[pick(COUNT_OF(timeouts_ms))];
+    shared->reservation_lifetime_ms = lifetimes_ms[pick(COUNT_OF(lifetimes_ms))];
+    shared->processing_time_ms = chance(25) ? 30 : 0;
     if (chance(50)) {
-        fixture.lease_options.renew_fraction = RENEW_EARLY_PERCENT / 100.0;
+        fixture.lease_options.renew_interval_ms =
+            fixture.lease_options.duration_s * 10 * RENEW_EARLY_PERCENT;
     }
     random_run.may_lose_answers = chance(50);
     random_run.close_at_step = chance(30) ? pick(STEPS) : -1;

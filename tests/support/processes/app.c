@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "devhost/free_port.h"
+#include "functions/function_table.h"
 #include "support/calls/http_client.h"
 
 enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, PATH_BYTES = 4096, MAX_ENV = 64 };
@@ -64,29 +65,28 @@ static void write_settings(const struct app *app, const struct app_options *opti
     cJSON_Delete(file);
 }
 
-static void write_timer(const struct app *app, const char *schedule) {
+static void write_timer(const struct app *app, const char *name, const char *schedule) {
     char path[PATH_BYTES], text[512];
-    snprintf(path, sizeof path, "%s/ReconcileInventory", app->folder);
+    snprintf(path, sizeof path, "%s/%s", app->folder, name);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     snprintf(text, sizeof text,
              "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"direction\":\"in\","
              "\"schedule\":\"%s\"}]}",
              schedule);
-    write_file(app, "ReconcileInventory/function.json", text);
+    snprintf(path, sizeof path, "%s/function.json", name);
+    write_file(app, path, text);
 }
 
 static void make_folder(struct app *app, const struct app_options *options) {
     strcpy(app->folder, "/tmp/leasehold-app-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(app->folder));
-    static const char *const files[] = {"host.json", "ReserveInventory", "ReleaseInventory",
-                                        "GetInventory"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        link_from_root(app, files[i]);
-    }
-    if (options->timer_schedule == NULL) {
-        link_from_root(app, "ReconcileInventory");
-    } else {
-        write_timer(app, options->timer_schedule);
+    link_from_root(app, "host.json");
+    for (const struct function *function = function_table; function->name != NULL; function++) {
+        if (function->route == NULL && options->timer_schedule != NULL) {
+            write_timer(app, function->name, options->timer_schedule);
+        } else {
+            link_from_root(app, function->name);
+        }
     }
     link_into(app, "bin", required_env("LEASEHOLD_BIN"));
     write_settings(app, options);

@@ -42,7 +42,7 @@ void instance_start(struct app *app, const char *const *settings);
 /* Waits until the log has `text`, from byte `from` on. Answers the length of the log by then. */
 size_t instance_wait_for_log(struct app *app, size_t from, const char *text, int64_t timeout_ms);
 
-/* How many lines of the log, from byte `from` on, have `text` in whatever case? */
+/* The number of log lines, from byte `from` on, that have `text` in whatever case. */
 int instance_count_in_log(const struct app *app, size_t from, const char *text);
 
 /* No line of the log would be a warning or an error to the host. */

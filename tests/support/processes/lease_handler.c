@@ -1,4 +1,5 @@
 #include "support/processes/lease_handler.h"
+#include "lease/lease_options.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -7,18 +8,16 @@ void lease_handler_start(struct lease_handler *handler, const char *connection_s
                          const char *container) {
     struct error err;
     storage_connection_open(&handler->storage, connection_string);
-    handler->blob_options =
-        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
-    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s",
-             container);
-    http_headers_init(&handler->blob_options.metadata);
-    http_headers_add(&handler->blob_options.metadata, "Site", "north");
-    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->blob_options);
+    static const struct leasehold_metadata metadata = {"Site", "north"};
     handler->options = lease_options_default();
+    handler->options.container = container;
+    handler->options.metadata = &metadata;
+    handler->options.metadata_count = 1;
     handler->options.duration_s = 15;
-    handler->options.renew_fraction = 0.02;
+    handler->options.renew_interval_ms = 300;
     handler->options.renew_retry_ms = 50;
     handler->options.safety_threshold = 0.5;
+    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->options);
     ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
                                        &handler->storage.platform, &err),
                      STATUS_OK);
@@ -29,11 +28,10 @@ void lease_handler_stop(struct lease_handler *handler) {
     ck_assert_int_eq(lease_manager_close(handler->manager, deadline_ms), 0);
     storage_connection_close(&handler->storage);
     lease_manager_free(handler->manager);
-    http_headers_cleanup(&handler->blob_options.metadata);
 }
 
 struct lease *lease_handler_acquire(struct lease_handler *handler,
-                                    const struct lease_request *request) {
+                                    const struct leasehold_request *request) {
     struct lease *lease = NULL;
     struct error err;
     enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);

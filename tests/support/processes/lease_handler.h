@@ -17,13 +17,12 @@ enum { LEASE_HANDLER_PATIENCE_MS = 20000 };
 
 struct lease_handler {
     struct storage_connection storage;
-    struct lease_store_blob_options blob_options;
     struct lease_store_blob store;
-    struct lease_options options; /* may be changed before the first lease */
+    struct leasehold_options options; /* may be changed before the first lease */
     struct lease_manager *manager;
 };
 
-/* It must stay where it is started. */
+/* `handler` must stay where it is, and `container` must outlive it. */
 void lease_handler_start(struct lease_handler *handler, const char *connection_string,
                          const char *container);
 
@@ -35,6 +34,6 @@ void lease_handler_stop(struct lease_handler *handler);
 
 /* Acquires or fails the test. */
 struct lease *lease_handler_acquire(struct lease_handler *handler,
-                                    const struct lease_request *request);
+                                    const struct leasehold_request *request);
 
 #endif

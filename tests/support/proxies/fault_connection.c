@@ -72,7 +72,7 @@ static void reset(struct fault_connection *connection) {
     set_fd(connection, &connection->client, -1);
 }
 
-/* Is the connection to storage open, with no word on it, and not about to be closed? */
+/* Whether the connection to storage is open, idle, and not about to be closed. */
 static bool upstream_is_fresh(const struct fault_connection *connection) {
     char byte;
     return connection->upstream.fd >= 0 &&
@@ -198,7 +198,7 @@ static bool forward(struct exchange *exchange) {
     return true;
 }
 
-/* Sends the first `length` bytes of storage's answer. Is the connection to stay open? */
+/* Sends the first `length` bytes of storage's answer. Returns whether to keep the connection. */
 static bool send_answer(struct exchange *exchange, size_t length) {
     struct http_stream *client = &exchange->connection->client;
     return http_stream_send(client, exchange->answer.bytes.data, length) && !exchange->answer.last;
@@ -259,7 +259,7 @@ static void change_date(struct exchange *exchange) {
     }
 }
 
-/* What the client gets; storage has acted if it ever will. Is the connection to stay open? */
+/* Answers the client, after storage has acted. Returns whether to keep the connection. */
 static bool reply(struct exchange *exchange) {
     size_t length = exchange->answer.bytes.length;
     switch (kind_of(exchange)) {
@@ -293,7 +293,7 @@ static bool reply(struct exchange *exchange) {
     return send_answer(exchange, length);
 }
 
-/* Is the connection to stay open? */
+/* Returns whether to keep the connection. */
 static bool carry_out(struct exchange *exchange) {
     enum fault_kind kind = kind_of(exchange);
     bool pauses_before = kind == FAULT_DELAY_REQUEST || kind == FAULT_HANG_BEFORE;

@@ -1,8 +1,9 @@
 /*
  * fault_rules.h - what a fault proxy does to which request, and its book of what it did.
  *
- * The first rule that matches a request, in the order they were added, that has let its `skip` matches pass, is not used up
- * and whose dice are with it applies; the request goes on untouched where there is none.
+ * The first rule that matches a request, in the order they were added, that has let its `skip`
+ * matches pass, is not used up and whose dice are with it applies; the request goes on untouched
+ * where there is none.
  *
  * Vocabulary   before   storage never hears of the request
  *              after    storage has acted and answered, and the caller does not learn it
@@ -17,8 +18,8 @@
 
 /* clang-format off */
 #define FAULT_TABLE(X) \
-    X(NONE,          "none")          /* passed on and answered: a rule that shields from those behind it */ \
-    X(DELAY_REQUEST, "delay request") /* reaches storage delay_ms later, even if its sender has given up meanwhile */ \
+    X(NONE,          "none")          /* passed on and answered: shields from later rules */ \
+    X(DELAY_REQUEST, "delay request") /* reaches storage delay_ms later, sender or not */ \
     X(DELAY_ANSWER,  "delay answer")  /* the answer goes on delay_ms after storage gave it */ \
     X(STATUS_BEFORE, "status before") /* answered with `status` */ \
     X(STATUS_AFTER,  "status after") \
@@ -26,12 +27,12 @@
     X(RESET_AFTER,   "reset after") \
     X(CLOSE_BEFORE,  "close before")  /* the connection is closed (FIN) without an answer */ \
     X(CLOSE_AFTER,   "close after") \
-    X(HANG_BEFORE,   "hang before")   /* nothing happens until fault_proxy_let_go; then it is passed on after all */ \
+    X(HANG_BEFORE,   "hang before")   /* nothing until fault_proxy_let_go; then passed on */ \
     X(HANG_AFTER,    "hang after")    /* the answer is held back until fault_proxy_let_go */ \
-    X(TRUNCATE,      "truncate")      /* half of the bytes of storage's answer, head and body together; then closed */ \
+    X(TRUNCATE,      "truncate")      /* half of the answer's bytes, head and body; then closed */ \
     X(CLOSE_LATER,   "close later")   /* answered in full, and then closed without having told */ \
-    X(TWICE,         "twice")         /* storage gets it two times; its answer to the second goes on, the first is lost */ \
-    X(WRONG_DATE,    "wrong date")    /* the answer's Date is delay_ms later than storage's, or earlier where that is negative */ \
+    X(TWICE,         "twice")         /* storage gets it twice; the first answer is lost */ \
+    X(WRONG_DATE,    "wrong date")    /* the answer's Date is delay_ms off; may be negative */ \
     X(NO_DATE,       "no date")       /* the answer has no Date */
 /* clang-format on */
 
@@ -47,12 +48,14 @@ struct fault_rule {
     /* Which requests; NULL: any. */
     const char *method; /* "PUT" */
     const char *
-        path_contains; /* a part of the path, as it was sent: percent-encoded, with the account in front */
+        /* a part of the path, as it was sent: percent-encoded, with the account in front */
+        path_contains;
     const char *
         query_contains; /* a part of the query, as it was sent: "comp=lease", "restype=container" */
     const char
         *lease_action; /* the value of x-ms-lease-action: "acquire", "renew", "release", "break" */
-    int after; /* the id of another rule: until that has been chosen this one does not match; 0: none */
+    /* the id of another rule: until that has been chosen this one does not match; 0: none */
+    int after;
     int skip;  /* so many matches pass first */
     int times; /* how many it applies to after that; 0: all */
 
@@ -63,7 +66,8 @@ struct fault_rule {
     int status;         /* STATUS_...: 0: 503 */
     int retry_after_s;  /* STATUS_...: 0: no Retry-After */
     const char *
-        error_code; /* STATUS_...: an answer as storage gives it, with this code; NULL: a gateway's */
+        /* STATUS_...: an answer as storage gives it, with this code; NULL: a gateway's */
+        error_code;
     const char *body; /* STATUS_...: instead of that body */
 };
 
@@ -109,7 +113,10 @@ void fault_rules_cleanup(struct fault_rules *rules);
 int fault_rules_add(struct fault_rules *rules, const struct fault_rule *rule);
 void fault_rules_clear(struct fault_rules *rules);
 
-/* Writes a request into the book and chooses the rule for it; NULL: none. `out_number`: for fault_rules_note_status. */
+/*
+ * Writes a request into the book and chooses the rule for it; NULL: none. `out_number`: for
+ * fault_rules_note_status.
+ */
 struct fault_entry *fault_rules_choose(struct fault_rules *rules, struct fault_request *request,
                                        size_t *out_number);
 

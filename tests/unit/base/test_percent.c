@@ -4,19 +4,27 @@
 
 #include "support/processes/check_main.h"
 
-START_TEST(an_escape_has_two_hexadecimal_digits_of_either_case) {
-    ck_assert_int_eq(percent_escape("%2f", 3), 0x2f);
-    ck_assert_int_eq(percent_escape("%Fa12", 5), 0xfa);
-    ck_assert_int_eq(percent_escape("%00", 3), 0);
+static int escape_of(const char *text) {
+    return percent_escape(text, strlen(text));
+}
+
+START_TEST(an_escape_is_a_percent_sign_and_two_digits_of_either_case) {
+    ck_assert_int_eq(escape_of("%00"), 0);
+    ck_assert_int_eq(escape_of("%2Fx"), '/');
+    ck_assert_int_eq(escape_of("%2f"), '/');
+    ck_assert_int_eq(escape_of("%fF"), 255);
+    ck_assert_int_eq(escape_of("%Fa12"), 0xfa);
+    static const char *const others[] = {"", "%", "%2", "%2g", "%g2", "2F%", "x2F", "%%2F"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        ck_assert_msg(escape_of(others[i]) == -1, "%s", others[i]);
+    }
 }
 END_TEST
 
-START_TEST(what_is_no_escape_or_is_cut_has_no_value) {
-    ck_assert_int_eq(percent_escape("%2f", 2), -1);
-    ck_assert_int_eq(percent_escape("%2g", 3), -1);
-    ck_assert_int_eq(percent_escape("%g2", 3), -1);
-    ck_assert_int_eq(percent_escape("x2f", 3), -1);
-    ck_assert_int_eq(percent_escape("", 0), -1);
+START_TEST(an_escape_does_not_reach_beyond_the_end) {
+    ck_assert_int_eq(percent_escape("%2F", 2), -1);
+    ck_assert_int_eq(percent_escape("%2F", 1), -1);
+    ck_assert_int_eq(percent_escape("%2F", 0), -1);
 }
 END_TEST
 
@@ -49,8 +57,8 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("percent");
     TCase *tests = tcase_create("percent");
-    tcase_add_test(tests, an_escape_has_two_hexadecimal_digits_of_either_case);
-    tcase_add_test(tests, what_is_no_escape_or_is_cut_has_no_value);
+    tcase_add_test(tests, an_escape_is_a_percent_sign_and_two_digits_of_either_case);
+    tcase_add_test(tests, an_escape_does_not_reach_beyond_the_end);
     tcase_add_test(tests, a_text_is_decoded_in_place_and_once);
     tcase_add_test(tests, what_would_cut_the_text_and_what_is_no_escape_stays);
     suite_add_tcase(suite, tests);

@@ -126,7 +126,7 @@ static void listen_as_handler(int port) {
     listens = true;
 }
 
-/* Has the process ended, even if nobody has waited for it? */
+/* Whether the process has ended, even if nobody has waited for it. */
 static bool has_ended(int pid) {
     char path[64];
     char state = 'X';

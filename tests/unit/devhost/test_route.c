@@ -1,4 +1,4 @@
-/* route: which paths fit a template, and what its parameters are. */
+/* route: the parameters of a path, as a function gets them. */
 #include "devhost/route.h"
 
 #include <stdio.h>
@@ -17,40 +17,9 @@ static void assert_value(const char *path, const char *expected) {
     ck_assert_str_eq(values.items[0].value, expected);
 }
 
-START_TEST(a_parameter_takes_one_segment) {
-    assert_value("/api/inventory/PROD-001/reserve", "PROD-001");
+START_TEST(a_path_that_does_not_fit_has_no_parameters) {
     ck_assert(!route_matches(RESERVE, "/api/inventory/a/b/reserve", &values));
-    ck_assert(!route_matches(RESERVE, "/api/inventory//reserve", &values));
-    ck_assert(!route_matches(RESERVE, "/api/inventory/reserve", &values));
-}
-END_TEST
-
-START_TEST(literals_compare_without_case_and_keep_the_parameter_s_case) {
-    assert_value("/API/Inventory/pRod/RESERVE", "pRod");
-    assert_value("/%61pi/inventory/x/reserv%65", "x");
-}
-END_TEST
-
-START_TEST(one_slash_at_the_end_is_tolerated) {
-    assert_value("/api/inventory/x/reserve/", "x");
-    ck_assert(!route_matches(RESERVE, "/api/inventory/x/reserve//", &values));
-    ck_assert(!route_matches(RESERVE, "//api/inventory/x/reserve", &values));
-}
-END_TEST
-
-START_TEST(a_path_must_fit_from_end_to_end) {
-    static const char *const paths[] = {"/",
-                                        "",
-                                        "/api",
-                                        "/api/inventory/x",
-                                        "/api/inventory/x/",
-                                        "/api/inventory/x/reserve/more",
-                                        "/api/inventory/x/reserved",
-                                        "/api/inventory/x/reserv",
-                                        "/x/api/inventory/x/reserve"};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        ck_assert_msg(!route_matches(RESERVE, paths[i], &values), "%s fits", paths[i]);
-    }
+    ck_assert(!route_matches(RESERVE, "/api/inventory/a%2Freserve", &values));
 }
 END_TEST
 
@@ -90,33 +59,14 @@ START_TEST(several_parameters_come_in_order) {
 }
 END_TEST
 
-START_TEST(templates_with_more_than_names_are_refused) {
-    static const char *const templates[] = {
-        "a/{id:int}", "a/{id?}", "a/{*rest}", "a/x{id}",
-        "a/{id}x",    "a/{}",    "a//b",      "",
-        "a/",         "{",       "a}",        "{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}/{9}"};
-    struct error err;
-    for (size_t i = 0; i < sizeof templates / sizeof templates[0]; i++) {
-        ck_assert_msg(route_check(templates[i], &err) == STATUS_INVALID_ARGUMENT, "%s was taken",
-                      templates[i]);
-    }
-    ck_assert_int_eq(route_check(RESERVE, &err), STATUS_OK);
-    ck_assert_int_eq(route_check("{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}", &err), STATUS_OK);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("route");
     TCase *tcase = tcase_create("route");
-    tcase_add_test(tcase, a_parameter_takes_one_segment);
-    tcase_add_test(tcase, literals_compare_without_case_and_keep_the_parameter_s_case);
-    tcase_add_test(tcase, one_slash_at_the_end_is_tolerated);
-    tcase_add_test(tcase, a_path_must_fit_from_end_to_end);
+    tcase_add_test(tcase, a_path_that_does_not_fit_has_no_parameters);
     tcase_add_test(tcase, parameters_are_percent_decoded_but_for_the_slash);
     tcase_add_test(tcase, an_encoded_nul_fits_nothing);
     tcase_add_test(tcase, an_overlong_parameter_fits_nothing);
     tcase_add_test(tcase, several_parameters_come_in_order);
-    tcase_add_test(tcase, templates_with_more_than_names_are_refused);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -46,7 +46,7 @@ static struct error failure_of(enum status status) {
     return err;
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 START_TEST(an_answer_has_its_type_and_version) {
     cJSON *body = cJSON_CreateObject();
@@ -92,7 +92,7 @@ START_TEST(a_message_that_is_too_long_is_cut_between_characters) {
 }
 END_TEST
 
-/* --- failures --- */
+/* ---- failures ---- */
 
 struct failure_row {
     enum status status;
@@ -191,7 +191,7 @@ START_TEST(retry_after_is_storages_own_in_whole_seconds) {
 }
 END_TEST
 
-/* --- without memory --- */
+/* ---- without memory ---- */
 
 START_TEST(an_answer_that_cannot_be_made_is_a_500) {
     api_answer_json(&response, 200, NULL, 3);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "functions/function_table.h"
 #include "server/http_answer.h"
 #include "support/fakes/function_app.h"
 #include "support/processes/check_main.h"
@@ -45,7 +46,7 @@ static const char *header(const char *name) {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* --- the host's poll --- */
+/* ---- the host's poll ---- */
 
 START_TEST(the_readiness_poll_is_answered) {
     ask("GET", "/", NULL);
@@ -57,7 +58,7 @@ START_TEST(the_readiness_poll_is_answered) {
 }
 END_TEST
 
-/* --- routes --- */
+/* ---- routes ---- */
 
 START_TEST(routes_match_as_asp_net_matches_them) {
     static const char *const paths[] = {
@@ -179,7 +180,7 @@ START_TEST(the_route_prefix_may_have_several_segments) {
 }
 END_TEST
 
-/* --- invocations --- */
+/* ---- invocations ---- */
 
 /* In the envelope, for a caller: the host makes an empty 500 of anything else. */
 static void assert_wrapped(int status, const char *code, const char *what) {
@@ -199,8 +200,6 @@ static void assert_reason(int status, const char *reason, const char *what) {
 }
 
 START_TEST(what_is_no_payload_is_told_to_the_caller_or_fails_the_timer) {
-    static const char *const callers[] = {"/ReserveInventory", "/ReleaseInventory",
-                                          "/GetInventory"};
     static const char *const payloads[] = {"",
                                            "{",
                                            "[]",
@@ -210,13 +209,17 @@ START_TEST(what_is_no_payload_is_told_to_the_caller_or_fails_the_timer) {
                                            "{\"Data\":{},\"Data\":{}}",
                                            "{\"Data\":{\"x\":\"\xFF\"}}"};
     for (size_t p = 0; p < COUNT(payloads); p++) {
-        for (size_t f = 0; f < COUNT(callers); f++) {
-            ask("POST", callers[f], payloads[p]);
-            assert_wrapped(400, "InvalidJson", payloads[p]);
+        for (const struct function *called = function_table; called->name != NULL; called++) {
+            char path[64];
+            snprintf(path, sizeof path, "/%s", called->name);
+            ask("POST", path, payloads[p]);
+            if (called->method != NULL) {
+                assert_wrapped(400, "InvalidJson", payloads[p]);
+            } else {
+                assert_error(400, "InvalidJson", payloads[p]);
+                assert_reason(400, "InvalidJson: The payload is not an invocation's.", payloads[p]);
+            }
         }
-        ask("POST", "/ReconcileInventory", payloads[p]);
-        assert_error(400, "InvalidJson", payloads[p]);
-        assert_reason(400, "InvalidJson: The payload is not an invocation's.", payloads[p]);
     }
     ask("POST", "/ReserveInventory", "{\"Data\":{\"timer\":{}}}");
     assert_wrapped(400, "InvalidJson", "a timer's payload for a function of HTTP's");
@@ -316,7 +319,7 @@ START_TEST(a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes
 }
 END_TEST
 
-/* --- every error, in both shapes --- */
+/* ---- every error, in both shapes ---- */
 
 /* A call that must be refused the same way whatever the shape. */
 static void assert_refused(const struct function_call *function_call, int status, const char *code,

@@ -57,8 +57,11 @@ static bool is_zero(const char *bytes, size_t length) {
 /* Answers with what it was given. */
 static void end_run(struct function_run *run) {
     cJSON *body = cJSON_CreateObject();
-    cJSON_AddStringToObject(body, "product",
-                            run->request.product_id == NULL ? "" : run->request.product_id);
+    cJSON_AddStringToObject(body, "product", function_request_param(&run->request, "productId"));
+    if (function_request_param(&run->request, "reservationId")[0] != '\0') {
+        cJSON_AddStringToObject(body, "reservation",
+                                function_request_param(&run->request, "reservationId"));
+    }
     cJSON_AddStringToObject(body, "body", run->request.body == NULL ? "" : run->request.body);
     cJSON_AddStringToObject(body, "id", run->correlation.invocation_id);
     api_answer_json(run->response, 200, body, 0);
@@ -99,37 +102,22 @@ static void start_in_vain(struct function_run *run) {
     function_run_end(run);
 }
 
-static const struct function later_function = {.name = "Later",
-                                               .method = "POST",
-                                               .action = "later",
-                                               .start = start_later,
-                                               .run_bytes = sizeof(struct later)};
-static const struct function soon_function = {.name = "Soon",
-                                              .method = "POST",
-                                              .action = "soon",
-                                              .start = start_soon,
-                                              .run_bytes = sizeof(struct later)};
-static const struct function now_function = {.name = "Now",
-                                             .method = "POST",
-                                             .action = "now",
-                                             .start = start_now,
-                                             .run_bytes = sizeof(struct function_run)};
-static const struct function vain_function = {.name = "InVain",
-                                              .method = "POST",
-                                              .action = "in-vain",
-                                              .start = start_in_vain,
-                                              .run_bytes = sizeof(struct function_run)};
-static const struct function huge_function = {.name = "Huge",
-                                              .method = "POST",
-                                              .action = "huge",
-                                              .start = start_now,
-                                              .run_bytes = SIZE_MAX / 4};
-static const struct function timer_function = {
-    .name = "Timer", .start = start_in_vain, .run_bytes = sizeof(struct function_run)};
+static const struct function_handler later = {start_later, sizeof(struct later)};
+static const struct function_handler soon = {start_soon, sizeof(struct later)};
+static const struct function_handler now = {start_now, sizeof(struct function_run)};
+static const struct function_handler in_vain = {start_in_vain, sizeof(struct function_run)};
+static const struct function_handler huge = {start_now, SIZE_MAX / 4};
 
-static const struct function *const table[] = {
-    &later_function, &soon_function,  &now_function, &vain_function,
-    &huge_function,  &timer_function, NULL};
+static const struct function table[] = {
+    {"Later", "POST", "inventory/{productId}/later", &later},
+    {"Soon", "POST", "inventory/{productId}/soon", &soon},
+    {"Now", "POST", "inventory/{productId}/now", &now},
+    {"InVain", "POST", "inventory/{productId}/in-vain", &in_vain},
+    {"Put", "PUT", "inventory/{productId}/now", &now},
+    {"Confirm", "POST", "inventory/{productId}/reservations/{reservationId}/confirm", &now},
+    {"Huge", "POST", "inventory/{productId}/huge", &huge},
+    {"Timer", NULL, NULL, &in_vain},
+    {0}};
 
 /* ---- calls ---- */
 
@@ -184,9 +172,9 @@ static void begin(void *context) {
     loop_call_end(&caller.call);
 }
 
-static void call(const char *path, const char *body) {
+static void call_with(const char *method, const char *path, const char *body) {
     http_headers_add(&caller.headers, "x-ms-invocation-id", ID);
-    caller.inbound.request = (struct http_request){.method = "POST",
+    caller.inbound.request = (struct http_request){.method = method,
                                                    .path = path,
                                                    .query = "",
                                                    .headers = &caller.headers,
@@ -194,6 +182,10 @@ static void call(const char *path, const char *body) {
                                                    .body_length = strlen(body)};
     caller.inbound.answered = on_answered;
     loop_call_run(&caller.call, loop, begin, NULL);
+}
+
+static void call(const char *path, const char *body) {
+    call_with("POST", path, body);
 }
 
 static void end_on_loop(void *context) {
@@ -378,6 +370,35 @@ START_TEST(a_run_under_way_is_answered_while_the_server_drains) {
 }
 END_TEST
 
+/* ---- routes ---- */
+
+START_TEST(a_route_may_have_several_parameters) {
+    call("/api/inventory/P%2D1/reservations/R%201/Confirm/", "hi");
+    assert_answer(200, "{\"product\":\"P-1\",\"reservation\":\"R 1\",\"body\":\"hi\"");
+}
+END_TEST
+
+START_TEST(a_payload_has_all_parameters_of_the_route) {
+    call("/Confirm",
+         "{\"Data\":{\"req\":{\"Method\":\"POST\",\"Params\":{\"reservationId\":\"R 1\","
+         "\"productId\":\"P-1\"}}},\"Metadata\":{}}");
+    assert_answer(200, "\"{\\\"product\\\":\\\"P-1\\\",\\\"reservation\\\":\\\"R 1\\\"");
+}
+END_TEST
+
+START_TEST(functions_with_one_route_are_told_apart_by_their_methods) {
+    call_with("PUT", "/api/inventory/P-1/now", "hi");
+    assert_answer(200, GIVEN);
+}
+END_TEST
+
+START_TEST(a_refused_method_is_told_all_that_are_allowed) {
+    call_with("GET", "/api/inventory/P-1/now", "");
+    assert_answer(405, "Only POST, PUT is allowed here.");
+    ck_assert_str_eq(http_headers_get(&caller.inbound.response.headers, "Allow"), "POST, PUT");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("function_run");
     TCase *runs = tcase_create("runs");
@@ -394,6 +415,13 @@ int main(void) {
     }
     tcase_add_test(runs, a_function_is_not_started_for_another_method_or_a_payload_that_is_none);
     suite_add_tcase(suite, runs);
+    TCase *routes = tcase_create("routes");
+    tcase_add_checked_fixture(routes, set_up, tear_down);
+    tcase_add_test(routes, a_route_may_have_several_parameters);
+    tcase_add_test(routes, a_payload_has_all_parameters_of_the_route);
+    tcase_add_test(routes, functions_with_one_route_are_told_apart_by_their_methods);
+    tcase_add_test(routes, a_refused_method_is_told_all_that_are_allowed);
+    suite_add_tcase(suite, routes);
     TCase *served = tcase_create("served");
     tcase_add_checked_fixture(served, set_up_server, tear_down_server);
     tcase_add_test(served, functions_of_all_kinds_share_a_connection);

@@ -23,7 +23,7 @@ static enum status parse(const char *payload, bool expects_request) {
     return invocation_parse(payload, strlen(payload), expects_request, &invocation, &err);
 }
 
-/* --- payloads --- */
+/* ---- payloads ---- */
 
 START_TEST(an_http_payload_is_read) {
     ck_assert_int_eq(
@@ -39,7 +39,7 @@ START_TEST(an_http_payload_is_read) {
             true),
         STATUS_OK);
     ck_assert_str_eq(invocation.method, "POST");
-    ck_assert_str_eq(invocation.product_id, "PROD-001");
+    ck_assert_str_eq(invocation_param(&invocation, "productId"), "PROD-001");
     ck_assert_str_eq(invocation.content_type.text, "application/json");
     ck_assert(invocation.content_type.is_repeated);
     ck_assert_str_eq(invocation.idempotency_key.text, "k");
@@ -52,7 +52,7 @@ END_TEST
 
 START_TEST(what_a_request_need_not_have_may_be_absent) {
     ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"GET\"}}}", true), STATUS_OK);
-    ck_assert_str_eq(invocation.product_id, "");
+    ck_assert_str_eq(invocation_param(&invocation, "productId"), "");
     ck_assert_ptr_null(invocation.content_type.text);
     ck_assert_str_eq(invocation.body, "");
     invocation_cleanup(&invocation);
@@ -122,7 +122,7 @@ START_TEST(a_nul_of_the_callers_becomes_another_control_character) {
               "\"Body\":\"\\\\\\u0000\\\\u0000\\u00001\"}},\"Metadata\":{\"x\":\"\\u0000\"}}",
               true),
         STATUS_OK);
-    ck_assert_str_eq(invocation.product_id, "A\x01\\u0000");
+    ck_assert_str_eq(invocation_param(&invocation, "productId"), "A\x01\\u0000");
     ck_assert_str_eq(invocation.body, "\\\x01\\u0000\x01"
                                       "1");
     invocation_cleanup(&invocation);
@@ -141,7 +141,7 @@ START_TEST(a_payload_that_ends_in_an_escape_is_malformed) {
 }
 END_TEST
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 static void fill_answer(void) {
     answer.status = 409;

@@ -183,7 +183,7 @@ START_TEST(a_job_whose_lease_is_lost_ends_and_says_so) {
     ops = *unchanged;
     ops.find_expired = find_due_and_lose;
     app.store.base.ops = &ops;
-    app.lease_options.renew_fraction = 0.001;
+    app.lease_options.renew_interval_ms = 30;
     lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_LEASE_LOST);
     fire();
     ck_assert_int_eq(answer.status, 409);

@@ -12,7 +12,7 @@ static struct change_request change;
 static struct http_response response;
 
 static void set_up(void) {
-    request = (struct function_request){.product_id = "PROD-001", .body = ""};
+    request = (struct function_request){.route = "{productId}", .params = {"PROD-001"}, .body = ""};
     http_response_init(&response, 4096);
 }
 
@@ -57,7 +57,7 @@ static void assert_refused(const char *body, int status, const char *code) {
 
 static const char good_body[] = "{\"quantity\":1,\"customerId\":\"C\"}";
 
-/* --- what is right --- */
+/* ---- what is right ---- */
 
 /* Writes `unit` as often, and a NUL. */
 static void repeat(char *out, const char *unit, size_t count) {
@@ -182,7 +182,7 @@ START_TEST(json_goes_by_several_names) {
 }
 END_TEST
 
-/* --- what is wrong --- */
+/* ---- what is wrong ---- */
 
 START_TEST(a_product_id_is_of_few_characters) {
     char longest[129], too_long[130];
@@ -190,12 +190,12 @@ START_TEST(a_product_id_is_of_few_characters) {
     longest[128] = '\0';
     memset(too_long, 'a', 129);
     too_long[129] = '\0';
-    request.product_id = longest;
+    request.params[0] = longest;
     ck_assert(request_check_product_id(&request, &response));
     const char *const wrong[] = {"",    "A/B", "A B", "A%",   "A\x01", "\xC3\xA4",
                                  "A'B", "A,B", "A#",  "A\nB", too_long};
     for (size_t i = 0; i < COUNT(wrong); i++) {
-        request.product_id = wrong[i];
+        request.params[0] = wrong[i];
         assert_refused("{\"quantity\":1,\"customerId\":\"C\"}", 400, "InvalidProductId");
     }
 }
@@ -436,10 +436,12 @@ START_TEST(a_reservation_id_is_a_uuid) {
 END_TEST
 
 START_TEST(the_first_thing_wrong_is_named) {
-    request = (struct function_request){
-        .product_id = "A B", .content_type.text = "text/plain", .body_too_large = true};
+    request = (struct function_request){.route = "{productId}",
+                                        .params = {"A B"},
+                                        .content_type.text = "text/plain",
+                                        .body_too_large = true};
     assert_refused("", 400, "InvalidProductId");
-    request.product_id = "A";
+    request.params[0] = "A";
     assert_refused("", 415, "UnsupportedMediaType");
     request.content_type.text = "application/json";
     assert_refused("", 413, "PayloadTooLarge");

@@ -14,7 +14,7 @@ static struct clock_fake the_clock;
 static struct event_loop *loop;
 static struct error err;
 
-/* What ran, in order: one letter each. Written on the loop's thread, read once `over` is posted. */
+/* One letter for each callback that ran, in order. It is read after `over` is posted. */
 static char ran[64];
 static sem_t over;
 
@@ -51,7 +51,7 @@ static void end(void *context) {
     sem_post(&over);
 }
 
-/* Posts a task that ends the wait, and waits for it: all that was posted before has run then. */
+/* Waits until everything that was posted before has run. */
 static void wait_for_tasks(void) {
     struct loop_task last = {.run = end};
     event_loop_post(loop, &last);
@@ -135,7 +135,7 @@ START_TEST(times_at_both_ends_of_the_range_are_times) {
     event_loop_set_timer(loop, &last, INT64_MAX);
     event_loop_set_timer(loop, &first, INT64_MIN);
     start();
-    event_loop_stop(loop); /* it has `last` until then */
+    event_loop_stop(loop); /* `last` is queued until then */
     ck_assert_str_eq(ran, "f");
 }
 END_TEST
@@ -181,8 +181,7 @@ static void set_next(void *context) {
 }
 
 /*
- * As a storage request is started by one: it is due, but its round has passed, and nothing else
- * happens.
+ * Storage requests start like this: the timer is due, its round is over, and nothing else happens.
  */
 START_TEST(a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep) {
     struct loop_timer first = {.fired = set_next};
@@ -194,7 +193,7 @@ START_TEST(a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep) {
 }
 END_TEST
 
-/* On the system's clock, so that the descriptor of the timer is what wakes the loop. */
+/* Uses the system's clock, so that the timer's descriptor wakes the loop. */
 START_TEST(a_sleeping_loop_wakes_for_its_timer) {
     event_loop_free(loop);
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
@@ -227,7 +226,7 @@ static void set_follower(void *context) {
     event_loop_set_timer(loop, &follower, clock_now_ms(&the_clock.base));
 }
 
-/* The alarm still stands at what the first timer was due at, which by real time is an hour away. */
+/* The alarm is still set to the time of the first timer, an hour away by real time. */
 START_TEST(a_timer_that_is_due_at_once_fires_after_the_clock_was_moved) {
     struct loop_timer first = {.fired = set_follower};
     follower = (struct loop_timer){.fired = end};
@@ -240,7 +239,7 @@ START_TEST(a_timer_that_is_due_at_once_fires_after_the_clock_was_moved) {
 }
 END_TEST
 
-START_TEST(a_source_is_told_that_its_descriptor_is_ready) {
+START_TEST(a_source_is_notified_that_its_descriptor_is_ready) {
     int ends[2];
     ck_assert_int_eq(pipe(ends), 0);
     struct loop_source source = {.fd = ends[0], .ready = on_ready, .context = &source};
@@ -255,7 +254,7 @@ END_TEST
 
 static struct loop_source pair[2];
 
-/* Whichever of two is told first takes the other away. */
+/* The source that is called first takes the other one away. */
 static void take_other_away(void *context, unsigned events) {
     (void)events;
     event_loop_unwatch(loop, context == &pair[0] ? &pair[1] : &pair[0]);
@@ -263,7 +262,7 @@ static void take_other_away(void *context, unsigned events) {
     note_letter('r');
 }
 
-START_TEST(a_source_that_was_taken_away_in_the_same_round_is_not_told) {
+START_TEST(a_source_that_was_taken_away_in_the_same_round_is_not_notified) {
     int ends[2][2];
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pipe(ends[i]), 0);
@@ -290,12 +289,12 @@ static void tell_what(void *context, unsigned events) {
     end(NULL);
 }
 
-/* On the loop's thread, so that what this causes comes after what was read before. */
+/* Runs on the loop's thread, so that its effects follow earlier reads. */
 static void end_peer(void *context) {
     shutdown(*(int *)context, SHUT_WR);
 }
 
-START_TEST(a_change_is_told_once_where_that_is_asked_for) {
+START_TEST(an_edge_triggered_change_is_reported_once) {
     int ends[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     struct loop_source source = {.fd = ends[0], .ready = tell_what};
@@ -379,9 +378,9 @@ int main(void) {
     tcase_add_test(tests, a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep);
     tcase_add_test(tests, a_sleeping_loop_wakes_for_its_timer);
     tcase_add_test(tests, a_timer_that_is_due_at_once_fires_after_the_clock_was_moved);
-    tcase_add_test(tests, a_source_is_told_that_its_descriptor_is_ready);
-    tcase_add_test(tests, a_source_that_was_taken_away_in_the_same_round_is_not_told);
-    tcase_add_test(tests, a_change_is_told_once_where_that_is_asked_for);
+    tcase_add_test(tests, a_source_is_notified_that_its_descriptor_is_ready);
+    tcase_add_test(tests, a_source_that_was_taken_away_in_the_same_round_is_not_notified);
+    tcase_add_test(tests, an_edge_triggered_change_is_reported_once);
     tcase_add_test(tests, callbacks_run_on_the_loops_thread);
     tcase_add_test(tests, no_post_of_any_thread_is_lost);
     suite_add_tcase(suite, tests);

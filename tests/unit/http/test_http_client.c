@@ -44,7 +44,7 @@ END_TEST
 
 static const struct { size_t body_bytes, header_bytes; } much[] = {{100000, 1}, {1, 100000}};
 
-/* One answer of 16 MB would else be held for good, by each of 128 calls. */
+/* Otherwise each of 128 idle calls could keep the 16 MB of one answer for ever. */
 START_TEST(a_cleared_reply_gives_much_memory_back) {
     fill(much[_i].body_bytes, much[_i].header_bytes);
     http_reply_clear(&reply);

@@ -58,7 +58,7 @@ static const char *sent_header(size_t index, const char *name) {
     return http_headers_get(&http_fake_request(fake, index)->headers, name);
 }
 
-/* --- what is sent, what comes back --- */
+/* ---- what is sent, what comes back ---- */
 
 START_TEST(an_answer_brings_its_status_headers_and_body) {
     http_fake_push(fake, &(struct http_fake_answer){
@@ -73,8 +73,7 @@ START_TEST(an_answer_brings_its_status_headers_and_body) {
 END_TEST
 
 /*
- * But for the pair of sockets that libcurl wakes itself with; token_source_cli.c closes that in its
- * child.
+ * Except the sockets that libcurl wakes itself with. token_source_cli.c closes them in its child.
  */
 START_TEST(no_connection_is_inherited_by_a_child) {
     struct descriptors before;
@@ -108,11 +107,11 @@ START_TEST(a_get_has_no_content_length) {
 }
 END_TEST
 
-/* _i 1: over a kept connection, of which the loop has watched only what comes in. */
+/* With _i 1 over a kept connection, which the loop has watched only for reading. */
 START_TEST(a_body_arrives_whole_with_its_headers) {
     enum {
         BYTES = 3 * 1024 * 1024
-    }; /* more than one write, and more than where libcurl would ask with Expect */
+    }; /* needs several writes; by default libcurl would send Expect for so much */
     size_t index = (size_t)_i;
     if (index > 0) {
         ck_assert_int_eq(get("/"), STATUS_OK);
@@ -198,7 +197,7 @@ START_TEST(times_are_of_the_clock_that_was_given) {
 }
 END_TEST
 
-/* --- what goes wrong --- */
+/* ---- what goes wrong ---- */
 
 START_TEST(an_answer_of_the_limit_is_taken_and_one_byte_more_is_not) {
     http_fake_push(fake, &(struct http_fake_answer){.body = "12345678"});
@@ -207,6 +206,7 @@ START_TEST(an_answer_of_the_limit_is_taken_and_one_byte_more_is_not) {
     call.max_response_bytes = 8;
     ck_assert_int_eq(send_call(&call), STATUS_OK);
     ck_assert_int_eq(send_call(&call), STATUS_TOO_LARGE);
+    ck_assert_ptr_nonnull(strstr(err.message, "the answer's body is too long"));
     ck_assert_uint_eq(reply.body.length, 0);
 }
 END_TEST
@@ -219,7 +219,15 @@ START_TEST(headers_without_end_are_refused) {
     }
     http_fake_push(fake, &(struct http_fake_answer){.headers = headers.data});
     ck_assert_int_eq(get("/"), STATUS_TOO_LARGE);
+    ck_assert_ptr_nonnull(strstr(err.message, "the answer's headers are too long"));
     strbuf_cleanup(&headers);
+}
+END_TEST
+
+START_TEST(a_header_that_could_pass_for_two_is_refused) {
+    http_fake_push(fake, &(struct http_fake_answer){.headers = "X-One: 1\rX-Two: 2\r\n"});
+    ck_assert_int_eq(get("/"), STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "the answer's headers cannot be understood"));
 }
 END_TEST
 
@@ -234,8 +242,7 @@ START_TEST(nobody_there_is_unavailable) {
 END_TEST
 
 /*
- * On the loop's thread: starts a call whose time is over before it can be sent, and one whose time
- * is not quite.
+ * On the loop's thread: starts a call that times out before it can be sent, and one that does not.
  */
 struct late {
     struct clock_fake clock;
@@ -303,10 +310,7 @@ START_TEST(an_answer_cut_short_is_unavailable) {
 }
 END_TEST
 
-/*
- * libcurl takes the end of the connection for the end of the headers, and so for a good answer
- * without a body.
- */
+/* libcurl takes the end of the connection for the end of the headers of an answer without body. */
 START_TEST(an_answer_cut_short_in_its_headers_is_unavailable) {
     static const char *const headers[] = {"", "ETag: \"1\"\r\n",
                                           "ETag: \"1\"\r\nServer: some\r\nDate: today\r\n"};
@@ -344,7 +348,7 @@ START_TEST(no_message_repeats_the_query) {
 }
 END_TEST
 
-/* --- connections --- */
+/* ---- connections ---- */
 
 START_TEST(a_connection_is_used_again) {
     for (int i = 0; i < 3; i++) {
@@ -373,8 +377,7 @@ START_TEST(a_connection_that_was_closed_while_idle_does_no_harm) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 200, .close_after = true});
     ck_assert_int_eq(get("/"), STATUS_OK);
     /*
-     * The end of the connection may arrive a moment after the answer: the second request may meet
-     * it, the third not.
+     * The connection may end a moment after the answer: during the second request, not the third.
      */
     if (get("/") != STATUS_OK) {
         ck_assert_int_eq(get("/"), STATUS_OK);
@@ -382,7 +385,7 @@ START_TEST(a_connection_that_was_closed_while_idle_does_no_harm) {
 }
 END_TEST
 
-/* --- many at once --- */
+/* ---- many at once ---- */
 
 struct tally {
     pthread_mutex_t lock;
@@ -523,7 +526,7 @@ START_TEST(an_exchange_may_be_started_again_by_its_own_answer) {
 }
 END_TEST
 
-/* --- abandoning and ending --- */
+/* ---- abandoning and ending ---- */
 
 enum { HANGING = 6, ABANDONED = 2 };
 
@@ -585,7 +588,7 @@ START_TEST(freeing_answers_every_open_call_once) {
         http_submit(transport, &call, count_answer, &tally);
     }
     http_fake_wait(fake, 10);
-    for (int i = 0; i < 20; i++) { /* of these, most have hardly been begun */
+    for (int i = 0; i < 20; i++) { /* most of them have hardly begun */
         http_submit(transport, &call, count_answer, &tally);
     }
     http_transport_free(transport);
@@ -628,7 +631,7 @@ START_TEST(a_call_started_while_freeing_is_refused) {
 }
 END_TEST
 
-/* As storage's operations do that end once the loop has: on the owner's thread. */
+/* Runs on the owner's thread, like storage operations that end after the loop has stopped. */
 START_TEST(a_stopped_transport_takes_no_calls_and_may_be_stopped_again) {
     struct http_call call = call_to("GET", "/");
     struct http_exchange exchange = {.done = count_answer, .context = &tally};
@@ -642,7 +645,7 @@ START_TEST(a_stopped_transport_takes_no_calls_and_may_be_stopped_again) {
 }
 END_TEST
 
-/* --- TLS --- */
+/* ---- TLS ---- */
 
 static struct certificates certificates;
 
@@ -656,7 +659,7 @@ static void remove_certificates(void) {
     certificates_remove(&certificates);
 }
 
-/* Asks a server with that certificate; nothing reaches it unless the answer is its 503. */
+/* Asks a server with that certificate. Only if it is trusted does a request reach it (503). */
 static enum status ask_over_tls(const struct certificate_files *files, bool only_tls_1_1) {
     struct tls_server *server = tls_server_start(files, only_tls_1_1);
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", tls_server_port(server));
@@ -678,10 +681,7 @@ START_TEST(a_server_is_trusted_through_the_given_authorities) {
 }
 END_TEST
 
-/*
- * Trusts the authorities in `ca` (NULL: the system's). A transport's authorities are set before its
- * first call.
- */
+/* Trusts the authorities in `ca` (NULL: the system's), set before the transport's first call. */
 static void assert_distrusted(const char *ca, const struct certificate_files *files,
                               bool only_tls_1_1, const char *says) {
     http_transport_free(transport);
@@ -691,7 +691,7 @@ static void assert_distrusted(const char *ca, const struct certificate_files *fi
     ck_assert_msg(strstr(err.message, says) != NULL, "%s", err.message);
 }
 
-START_TEST(a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why) {
+START_TEST(a_server_that_cannot_be_trusted_gets_no_request_and_the_message_says_why) {
     const char *ca = certificates.ca;
     assert_distrusted(NULL, &certificates.server, false, "unable to get local issuer certificate");
     assert_distrusted(ca, &certificates.impostor, false, "not signed by whom it names");
@@ -714,6 +714,7 @@ static void add_failures(Suite *suite) {
     TCase *failures = new_case(suite, "failures");
     tcase_add_test(failures, an_answer_of_the_limit_is_taken_and_one_byte_more_is_not);
     tcase_add_test(failures, headers_without_end_are_refused);
+    tcase_add_test(failures, a_header_that_could_pass_for_two_is_refused);
     tcase_add_test(failures, nobody_there_is_unavailable);
     tcase_add_test(failures, a_call_whose_time_is_over_before_it_is_sent_is_not_sent);
     tcase_add_test(failures, an_answer_that_does_not_come_in_time_is_unavailable);
@@ -740,13 +741,10 @@ static void add_threads(Suite *suite) {
 /* ---- hosts that have a name ---- */
 
 /*
- * In place of the system's, which libcurl's own threads call: "here.test" is this machine, nothing
- * else has an address.
+ * Replaces the system's, which libcurl's threads call. Only "here.test" has an address: this
+ * machine.
  */
-/*
- * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
- * names
- */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out) {
     static int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
@@ -767,7 +765,7 @@ static enum status get_from(const char *host) {
     return send_call(&call);
 }
 
-/* libcurl tells of a look-up by a socket pair whose number the next connection gets. */
+/* The next connection gets the number of a socket that libcurl used for a DNS look-up. */
 START_TEST(hosts_are_found_by_name_again_and_again) {
     for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(get_from("nowhere.test"), STATUS_UNAVAILABLE);
@@ -800,7 +798,7 @@ int main(void) {
     TCase *tls = tcase_create("tls");
     tcase_add_checked_fixture(tls, make_certificates, remove_certificates);
     tcase_add_test(tls, a_server_is_trusted_through_the_given_authorities);
-    tcase_add_test(tls, a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why);
+    tcase_add_test(tls, a_server_that_cannot_be_trusted_gets_no_request_and_the_message_says_why);
     suite_add_tcase(suite, tls);
 
     return check_main(suite);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/http_transport_sockets.h"
 #include "support/fakes/http_fake.h"
 #include "support/fakes/tls_server.h"
 #include "support/processes/certificates.h"
@@ -10,19 +11,19 @@
 
 static struct certificates certificates;
 static struct tls_server *server;
-static struct http_transport *transport;
-static struct strbuf said; /* by libcurl, of what it does */
+static struct transport_sockets sockets;
+static struct strbuf said; /* libcurl's messages */
 
 static void set_up(void) {
     certificates_make(&certificates);
     server = tls_server_start(&certificates.server, false);
-    ck_assert_int_eq(http_transport_new(&transport, clock_system(), NULL), STATUS_OK);
+    sockets = (struct transport_sockets){.clock = clock_system()};
     strbuf_init(&said, SIZE_MAX);
 }
 
 static void tear_down(void) {
     strbuf_cleanup(&said);
-    http_transport_free(transport);
+    http_transport_sockets_cleanup(&sockets);
     tls_server_stop(server);
     certificates_remove(&certificates);
 }
@@ -35,13 +36,13 @@ static int keep(CURL *easy, curl_infotype type, char *text, size_t length, void 
     return 0;
 }
 
-/* The transport lends its clock and closes the socket; the call alone says whom it trusts. */
+/* The sockets lend their clock and are not watched. */
 static CURLcode call_trusting(const char *ca_file) {
     char url[64];
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", tls_server_port(server));
     const struct http_call wanted = {.method = "GET", .url = url, .timeout_ms = 10000};
     struct transport_call *call = NULL;
-    ck_assert_int_eq(http_transport_call_new(&call, transport, ca_file), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_new(&call, &sockets, ca_file), STATUS_OK);
     ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
     curl_easy_setopt(call->easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(call->easy, CURLOPT_DEBUGFUNCTION, keep);
@@ -50,7 +51,7 @@ static CURLcode call_trusting(const char *ca_file) {
     return code;
 }
 
-/* Debian's libcurl asks the folder /etc/ssl/certs as well, unless it is told not to. */
+/* Debian's libcurl asks the folder /etc/ssl/certs as well, unless CURLOPT_CAPATH forbids that. */
 START_TEST(where_a_file_is_named_nobody_else_is_trusted) {
     ck_assert_int_eq(call_trusting(certificates.ca), CURLE_OK);
     ck_assert_msg(strstr(said.data, certificates.ca) != NULL, "%s", said.data);
@@ -76,12 +77,12 @@ static void check_target(struct http_fake *fake, size_t index, const char *expec
     ck_assert_str_eq(http_fake_request(fake, index)->target, expected);
 }
 
-/* It keeps where it went last: another host, and what is no address at all, must not go there. */
+/* A call keeps its last origin. Other hosts, and invalid addresses, must not be sent there. */
 START_TEST(a_call_goes_where_its_last_address_says) {
     struct http_fake *one = http_fake_new(), *other = http_fake_new();
     struct transport_call *call = NULL;
     char url[128];
-    ck_assert_int_eq(http_transport_call_new(&call, transport, NULL), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_new(&call, &sockets, NULL), STATUS_OK);
     snprintf(url, sizeof url, "%s/a?b=%%20c", http_fake_url(one));
     ck_assert_int_eq(send_to(call, url), CURLE_OK);
     check_target(one, 0, "/a?b=%20c");
@@ -93,7 +94,7 @@ START_TEST(a_call_goes_where_its_last_address_says) {
     snprintf(url, sizeof url, "%s/c", http_fake_url(other));
     ck_assert_int_eq(send_to(call, url), CURLE_OK);
     check_target(other, 0, "/c");
-    snprintf(url, sizeof url, "%s", http_fake_url(one)); /* no path: it is left to libcurl */
+    snprintf(url, sizeof url, "%s", http_fake_url(one)); /* without a path libcurl parses it */
     ck_assert_int_eq(send_to(call, url), CURLE_OK);
     check_target(one, 2, "/");
     snprintf(url, sizeof url, "%s/d", http_fake_url(other));
@@ -113,7 +114,7 @@ START_TEST(so_many_headers_are_sent_and_no_more) {
     }
     const struct http_call wanted = {
         .method = "PUT", .url = "http://a/", .headers = &headers, .timeout_ms = 10000};
-    ck_assert_int_eq(http_transport_call_new(&call, transport, NULL), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_new(&call, &sockets, NULL), STATUS_OK);
     ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
     int lines = 0;
     for (const struct curl_slist *line = call->lines; line != NULL; line = line->next) {

@@ -1,7 +1,7 @@
 /*
- * Nothing comes from outside but by the platform: under the same clock, network and random numbers
- * the whole way of a call, from the function to the bytes that storage is sent, is the same again.
- * In virtual time.
+ * Nothing reaches the program from outside but through the platform. With the same clock, network
+ * and random numbers a call is repeated exactly, from the function to the bytes that storage
+ * receives. It runs in virtual time.
  */
 #include "http/platform.h"
 
@@ -9,7 +9,11 @@
 #include <string.h>
 
 #include "functions/dispatch.h"
+#include "functions/function_table.h"
+#include "http/http_inbound.h"
+#include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "support/fakes/random_seeded.h"
 #include "support/fakes/virtual_storage.h"
@@ -96,10 +100,8 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
 
 static struct random_seeded seeded;
 static uint64_t random_state;
-static struct lease_store_blob_options blob_options = {.container = "leases",
-                                                       .blob_prefix = "lease-"};
 static struct lease_store_blob lease_store;
-static struct lease_options lease_options;
+static struct leasehold_options lease_options;
 static struct lease_manager *leases;
 static struct inventory_store_table store;
 static struct inventory_service service;
@@ -114,7 +116,8 @@ static void start_instance(uint64_t seed) {
     random_seeded_init(&seeded, &random_state, seed);
     virtual_platform.random = &seeded.base;
     lease_options = lease_options_default();
-    lease_store_blob_init(&lease_store, &virtual_client, &blob_options);
+    lease_options.create_container = false;
+    lease_store_blob_init(&lease_store, &virtual_client, &lease_options);
     ck_assert_int_eq(
         lease_manager_new(&leases, &lease_options, &lease_store.base, &virtual_platform, NULL),
         STATUS_OK);
@@ -153,7 +156,7 @@ static void count_answer(struct http_inbound *inbound) {
     answered++;
 }
 
-/* All at once, and without an id of the host's, so that each gets one of ours. */
+/* All at once. The host sends no invocation id, so that each call gets one of ours. */
 static void run(uint64_t seed) {
     struct http_inbound calls[CALLS];
     struct http_headers headers;
@@ -181,7 +184,7 @@ static void run(uint64_t seed) {
     http_headers_cleanup(&headers);
 }
 
-/* Returns what was sent and answered under a seed. To be freed. */
+/* Returns what was sent and answered under a seed. The caller frees it. */
 static char *trace_of(uint64_t seed) {
     strbuf_init(&trace, SIZE_MAX);
     run(seed);

@@ -37,81 +37,84 @@ START_TEST(a_wait_that_would_reach_the_deadline_is_none) {
 }
 END_TEST
 
-static const struct retry_outcome no_answer = {.was_sent = true, .is_unavailable = true};
-static const struct retry_outcome no_token_yet = {.is_unavailable = true};
-static const struct retry_outcome token_refused = {.was_sent = true, .renews_token = true};
-static const struct retry_outcome said_no = {.was_sent = true};
+static const struct retry_policy short_policy = {.first_backoff_ms = 100, .max_backoff_ms = 400};
 
-/* One attempt more, at time 0 with a deadline far away. */
-static enum retry_verdict decide(struct retry_state *state, const struct retry_outcome *outcome,
-                                 int max_attempts) {
-    static const struct retry_policy short_policy = {.first_backoff_ms = 100,
-                                                     .max_backoff_ms = 400};
-    int64_t delay_ms = 0;
-    return retry_policy_decide(&short_policy, state, outcome, max_attempts, 1, 0, 60000, &delay_ms);
+static struct retry_state requests(int max_attempts, int64_t deadline_ms) {
+    return (struct retry_state){
+        .policy = &short_policy, .max_attempts = max_attempts, .deadline_ms = deadline_ms};
+}
+
+/* Counts one more failed attempt, at time 0. */
+static enum retry_verdict decide(struct retry_state *state, enum attempt_outcome outcome) {
+    return retry_policy_decide(state, outcome, 0, 1, 0).verdict;
 }
 
 START_TEST(what_storage_has_decided_is_final) {
-    struct retry_state state = {0};
-    ck_assert_int_eq(decide(&state, &said_no, 0), RETRY_FINAL);
+    struct retry_state state = requests(0, 60000);
+    ck_assert_int_eq(decide(&state, ATTEMPT_DECIDED), RETRY_FINAL);
     ck_assert_int_eq(state.attempts, 1);
-    ck_assert(!state.in_doubt);
+    ck_assert(!state.is_in_doubt);
 }
 END_TEST
 
 START_TEST(an_attempt_without_an_answer_is_repeated_and_leaves_doubt) {
-    struct retry_state state = {0};
+    struct retry_state state = requests(0, 60000);
     for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(decide(&state, &no_answer, 0), RETRY_WAIT);
-        ck_assert(state.in_doubt);
+        ck_assert_int_eq(decide(&state, ATTEMPT_UNANSWERED), RETRY_WAIT);
+        ck_assert(state.is_in_doubt);
     }
-    ck_assert_int_eq(decide(&state, &said_no, 0), RETRY_FINAL);
-    ck_assert(state.in_doubt);
+    ck_assert_int_eq(decide(&state, ATTEMPT_DECIDED), RETRY_FINAL);
+    ck_assert(state.is_in_doubt);
 }
 END_TEST
 
 START_TEST(the_last_of_the_allowed_attempts_is_final) {
-    struct retry_state state = {0};
-    ck_assert_int_eq(decide(&state, &no_answer, 2), RETRY_WAIT);
-    ck_assert_int_eq(decide(&state, &no_answer, 2), RETRY_FINAL);
+    struct retry_state state = requests(2, 60000);
+    ck_assert_int_eq(decide(&state, ATTEMPT_UNANSWERED), RETRY_WAIT);
+    ck_assert_int_eq(decide(&state, ATTEMPT_UNANSWERED), RETRY_FINAL);
 }
 END_TEST
 
 START_TEST(waiting_for_a_token_does_not_count) {
-    struct retry_state state = {0};
+    struct retry_state state = requests(1, 60000);
     for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(decide(&state, &no_token_yet, 1), RETRY_WAIT);
-        ck_assert(!state.in_doubt);
+        ck_assert_int_eq(decide(&state, ATTEMPT_NOT_SENT), RETRY_WAIT);
+        ck_assert(!state.is_in_doubt);
     }
-    ck_assert_int_eq(decide(&state, &no_answer, 1), RETRY_FINAL);
+    ck_assert_int_eq(decide(&state, ATTEMPT_UNANSWERED), RETRY_FINAL);
 }
 END_TEST
 
 START_TEST(a_token_is_renewed_once) {
-    struct retry_state state = {0};
-    ck_assert_int_eq(decide(&state, &token_refused, 1), RETRY_WAIT);
+    struct retry_state state = requests(1, 60000);
+    ck_assert_int_eq(decide(&state, ATTEMPT_TOKEN_REJECTED), RETRY_WAIT);
     ck_assert_int_eq(state.counted, 0);
-    ck_assert_int_eq(decide(&state, &token_refused, 1), RETRY_FINAL);
+    ck_assert_int_eq(decide(&state, ATTEMPT_TOKEN_REJECTED), RETRY_FINAL);
+    ck_assert(!state.is_in_doubt);
 }
 END_TEST
 
 START_TEST(the_wait_grows_and_ends_at_the_deadline) {
-    static const struct retry_policy short_policy = {.first_backoff_ms = 100,
-                                                     .max_backoff_ms = 400};
-    struct retry_state state = {0};
+    struct retry_state state = requests(0, 401);
     static const int64_t waits_ms[] = {100, 200, 400, 400};
     for (size_t i = 0; i < sizeof waits_ms / sizeof waits_ms[0]; i++) {
-        int64_t delay_ms = 0;
-        ck_assert_int_eq(
-            retry_policy_decide(&short_policy, &state, &no_answer, 0, 1, 0, 401, &delay_ms),
-            RETRY_WAIT);
-        ck_assert_int_eq(delay_ms, waits_ms[i]);
+        struct retry_decision decision = retry_policy_decide(&state, ATTEMPT_UNANSWERED, 0, 1, 0);
+        ck_assert_int_eq(decision.verdict, RETRY_WAIT);
+        ck_assert_int_eq(decision.delay_ms, waits_ms[i]);
     }
-    int64_t delay_ms = -7;
-    ck_assert_int_eq(
-        retry_policy_decide(&short_policy, &state, &no_answer, 0, 1, 0, 400, &delay_ms),
-        RETRY_NO_TIME);
-    ck_assert_int_eq(delay_ms, -7);
+    struct retry_decision late = retry_policy_decide(&state, ATTEMPT_UNANSWERED, 0, 1, 1);
+    ck_assert_int_eq(late.verdict, RETRY_NO_TIME);
+    ck_assert_int_eq(late.delay_ms, 0);
+}
+END_TEST
+
+START_TEST(what_the_server_asks_for_is_waited_for) {
+    struct retry_state state = requests(0, 3001);
+    struct retry_decision decision = retry_policy_decide(&state, ATTEMPT_UNANSWERED, 3000, 1, 0);
+    ck_assert_int_eq(decision.verdict, RETRY_WAIT);
+    ck_assert_int_eq(decision.delay_ms, 3000);
+    ck_assert_int_eq(retry_policy_decide(&state, ATTEMPT_UNANSWERED, 3000, 1, 1).verdict,
+                     RETRY_NO_TIME);
 }
 END_TEST
 
@@ -172,6 +175,7 @@ int main(void) {
     tcase_add_test(tcase, waiting_for_a_token_does_not_count);
     tcase_add_test(tcase, a_token_is_renewed_once);
     tcase_add_test(tcase, the_wait_grows_and_ends_at_the_deadline);
+    tcase_add_test(tcase, what_the_server_asks_for_is_waited_for);
     tcase_add_test(tcase, what_may_pass_is_transient);
     tcase_add_test(tcase, retry_after_is_seconds_or_a_date);
     tcase_add_test(tcase, retry_after_is_an_hour_at_most);

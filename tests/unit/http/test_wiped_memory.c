@@ -1,7 +1,9 @@
 /*
- * That nothing is left in memory, tests/e2e/test_secrets.c sees. Here: it is memory like any other,
- * and is overwritten once there are secrets. The program is linked with --wrap=crypto_wipe.
+ * The functions work like free and realloc, and overwrite memory once secrets are expected. That no
+ * secret stays in memory is checked by tests/e2e/test_secrets.c. The program is linked with
+ * --wrap=crypto_wipe.
  */
+#include "http/platform.h"
 #include "http/wiped_memory.h"
 
 #include <stdlib.h>
@@ -9,7 +11,9 @@
 
 #include "base/clock.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "identity/token_cache.h"
+#include "identity/token_source.h"
 #include "support/processes/check_main.h"
 
 #define KEY "c2VjcmV0"
@@ -17,7 +21,7 @@
 static size_t wiped_bytes;
 static bool is_key_wiped;
 
-/* The linker's name: it takes __wrap_crypto_wipe for crypto_wipe. */
+/* The name is the linker's: it calls __wrap_crypto_wipe in place of crypto_wipe. */
 void count_wiped(void *data, size_t length) __asm__("__wrap_crypto_wipe");
 
 void count_wiped(void *data, size_t length) {

@@ -7,11 +7,13 @@
 
 #include "base/crypto.h"
 #include "base/hex.h"
+#include "base/http_message.h"
 #include "http/http_client.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "support/processes/check_main.h"
 
-/* One file of tests/data/signing, whose README.md says what is in it. */
+/* One file of tests/data/signing; its README.md describes the format. */
 struct golden {
     struct storage_account account;
     struct credential_request request;
@@ -132,9 +134,7 @@ static void check_intermediates(const struct golden *golden, const char *path) {
     ck_assert_msg(strcmp(digits, golden->hmac) == 0, "%s: the HMAC is %s", path, digits);
 }
 
-/*
- * What is signed is what is sent: each canonicalized header is among the headers, with that value.
- */
+/* What is signed is what is sent: each canonicalized header is sent, with that value. */
 static void check_sent_headers(struct golden *golden, const char *path) {
     char *rest = golden->canonicalized.data, *line;
     while ((line = strsep(&rest, "\n")) != NULL && line[0] != '/') {
@@ -187,7 +187,7 @@ START_TEST(every_golden_request_is_signed_as_documented) {
 }
 END_TEST
 
-/* As many as a call carries, Authorization aside; the order is that of their names. */
+/* As many as a call can carry, without Authorization, in the order of their names. */
 START_TEST(as_many_headers_are_signed_as_a_call_carries) {
     struct storage_account account = {.name = "acme", .key_length = 16};
     struct http_headers headers, query;
@@ -219,10 +219,7 @@ START_TEST(as_many_headers_are_signed_as_a_call_carries) {
 }
 END_TEST
 
-/*
- * As portals and tools hand it out: with what a query escapes escaped once, in either case, and a
- * name without a value.
- */
+/* As portals and tools issue it: escaped once, in either case, and with a name without a value. */
 #define SAS                                                                                       \
     "sv=2021-12-02&ss=bt&srt=sco&se=2025-01-20T00%3A00%3a00Z&st=&spr=https,http&sip=10.0.0.0-10." \
     "0.0.9&sig=a%2Bb%2fc%"                                                                        \
@@ -240,7 +237,7 @@ static const char *const sas_cases[][2] = {
      "http://127.0.0.1:10002/a/inventory()?$filter=PartitionKey%20eq%20%27%2B%27&" SAS},
 };
 
-/* Whatever the SAS holds, it goes out as it came in: not decoded, not encoded a second time. */
+/* A SAS is sent unchanged: neither decoded nor encoded a second time. */
 START_TEST(a_sas_is_appended_to_the_url_as_it_is) {
     struct storage_account account = {.sas = SAS};
     struct credential_sas credential;

@@ -1,7 +1,7 @@
 /*
- * A file that hangs, as one on a network share may, beside a real event loop: the loop goes on, and
- * signing in is stopped at once. What is made of each kind of file: test_token_source.c; the time a
- * read may take, in virtual time: test_token_fetch.c.
+ * A file hangs, as on a network share, beside a real event loop. The loop goes on, and signing in
+ * can be stopped at once. test_token_source.c tests each kind of file. test_token_fetch.c tests how
+ * long a read may take, in virtual time.
  *
  * The program is linked with --wrap=open.
  */
@@ -27,11 +27,11 @@ static struct http_transport *transport;
 static struct platform platform;
 static struct error err;
 
-/* --- the file that hangs --- */
+/* ---- the file that hangs ---- */
 
 static sem_t opened, let_go;
 
-/* The linker's names: it takes __wrap_open for open, and open for __real_open. */
+/* The names are the linker's: __wrap_open replaces open, and __real_open is the original. */
 int open_slowly(const char *name, int flags, ...) __asm__("__wrap_open");
 int open_really(const char *name, int flags, ...) __asm__("__real_open");
 
@@ -47,7 +47,7 @@ int open_slowly(const char *name, int flags, ...) {
     return open_really(name, flags, mode);
 }
 
-/* --- steps --- */
+/* ---- steps ---- */
 
 static int count_threads(void) {
     int count = 0;
@@ -73,9 +73,7 @@ static void set_up(void) {
     threads_with_loop = count_threads();
 }
 
-/*
- * The loop has gone when the file comes at last. Valgrind would miss what its thread still holds.
- */
+/* Waits for the thread's end, as Valgrind would report its memory. The loop is gone by then. */
 static void tear_down(void) {
     http_transport_free(transport);
     sem_post(&let_go);
@@ -91,13 +89,13 @@ static void end_at_once(void *context) {
     loop_call_end(context);
 }
 
-/* If the loop were held up, this would not return. */
+/* This would not return if the loop were blocked. */
 static void run_something_else(void) {
     struct loop_call call;
     loop_call_run(&call, platform.loop, end_at_once, &call);
 }
 
-/* --- a read --- */
+/* ---- a read ---- */
 
 struct read_wait {
     struct loop_call call;
@@ -167,7 +165,7 @@ START_TEST(a_file_that_hangs_holds_up_neither_the_loop_nor_cancel) {
 }
 END_TEST
 
-/* --- signing in --- */
+/* ---- signing in ---- */
 
 static void use_workload(struct sign_in_options *options, char *tenant, char *client) {
     options->mode = SIGN_IN_WORKLOAD_IDENTITY;

@@ -1,6 +1,7 @@
 #include "identity/sign_in.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "http/http_transport.h"
@@ -96,6 +97,18 @@ START_TEST(a_mode_by_name_is_that_source_alone) {
 }
 END_TEST
 
+START_TEST(a_developers_login_is_a_source_of_its_own) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s", getenv("PATH"));
+    setenv("PATH", "/nowhere", 1); /* az is not to be found */
+    start_as(SIGN_IN_DEVELOPMENT);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.cli.base);
+    ck_assert_ptr_nonnull(sign_in.cli.base.name);
+    sign_in_stop(&sign_in);
+    setenv("PATH", path, 1);
+}
+END_TEST
+
 START_TEST(a_secret_goes_before_a_certificate) {
     options.principal_tenant_id = tenant;
     options.principal_client_id = id;
@@ -119,6 +132,9 @@ START_TEST(auto_has_the_order_of_azures_own_sdks) {
     ck_assert_ptr_eq(choices[1].source, &sign_in.workload.http.base);
     ck_assert_ptr_eq(choices[2].source, &sign_in.app_service.http.base);
     ck_assert_ptr_eq(choices[3].source, &sign_in.cli.base);
+    for (size_t i = 0; i < sign_in.automatic.count; i++) {
+        ck_assert_ptr_nonnull(choices[i].source->name); /* it has been initialised */
+    }
 }
 END_TEST
 
@@ -168,6 +184,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, an_account_with_a_key_or_a_sas_needs_no_token);
     tcase_add_test(tcase, a_mode_by_name_is_that_source_alone);
+    tcase_add_test(tcase, a_developers_login_is_a_source_of_its_own);
     tcase_add_test(tcase, a_secret_goes_before_a_certificate);
     tcase_add_test(tcase, auto_has_the_order_of_azures_own_sdks);
     tcase_add_test(tcase, auto_passes_over_what_is_not_configured);

@@ -93,7 +93,7 @@ END_TEST
 
 #define HOUR_BY_DATE(date) "{" TOKEN ",\"expires_on\":\"" date "\"}"
 
-/* All the forms of one moment: an hour after `at`. The rest of the forms is token_date's test. */
+/* Forms of one moment, an hour after `at`. test_token_date.c tests all forms. */
 static const char *const dated[] = {
     HOUR_BY_DATE(IN_AN_HOUR),
     HOUR_BY_DATE("2025-01-19T13:00:00+00:00"),
@@ -115,7 +115,7 @@ START_TEST(a_date_of_expiry_is_read_in_every_known_form) {
 }
 END_TEST
 
-/* Without a lifetime that can be believed. */
+/* Without a usable lifetime. */
 static const char *const undated[] = {
     "{" TOKEN "}",
     "{" TOKEN ",\"expires_in\":null,\"expires_on\":null}",
@@ -204,7 +204,7 @@ START_TEST(a_new_token_takes_the_place_of_the_old) {
 }
 END_TEST
 
-/* --- az --- */
+/* ---- az ---- */
 
 START_TEST(az_tells_the_expiry_in_seconds) {
     ck_assert_int_eq(read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"1999-01-01 "
@@ -270,7 +270,7 @@ START_TEST(az_output_that_cannot_be_is_refused) {
 }
 END_TEST
 
-/* --- errors --- */
+/* ---- errors ---- */
 
 static const struct {
     const char *body;

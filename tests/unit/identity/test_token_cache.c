@@ -1,9 +1,10 @@
 /*
- * When a token is fetched, to the millisecond, and what signs meanwhile. In virtual time, with a
- * source that is told what to answer.
+ * When a token is fetched, to the millisecond, and what requests carry meanwhile. It runs in
+ * virtual time, with a source whose answers the test sets.
  */
 #include "identity/token_cache.h"
 
+#include "identity/token_source.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -44,7 +45,7 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
     ck_abort_msg("nothing is asked over the network here");
 }
 
-/* --- the fake --- */
+/* ---- the fake ---- */
 
 static enum status say_no(struct error *failure, enum status status) {
     error_set(failure, status, "the fake says no");
@@ -105,9 +106,9 @@ static void set_source(bool held, enum status answer) {
     source.answer = answer;
 }
 
-/* --- steps --- */
+/* ---- steps ---- */
 
-/* Does all that is due until then. */
+/* Runs everything that is due until then. */
 static void run_until(int64_t until_ms) {
     for (;;) {
         const struct timer_entry *first = timer_heap_first(&virtual_loop.timers);
@@ -132,7 +133,7 @@ static enum status authorize_url(const char *to) {
     int begun = source.begun;
     enum status status = cache.base.authorize(&cache.base, &request, &err);
     ck_assert_int_eq(source.begun, begun); /* that is the timer's */
-    generation = request.generation;
+    generation = request.token_generation;
     return status;
 }
 
@@ -193,7 +194,7 @@ static void tear_down(void) {
     http_headers_cleanup(&headers);
 }
 
-/* --- the first token --- */
+/* ---- the first token ---- */
 
 START_TEST(the_first_token_is_fetched_at_once_and_signs) {
     start_with_token();
@@ -238,7 +239,7 @@ static const struct {
 
 enum { FAILURES = sizeof failures / sizeof failures[0] };
 
-/* Of a fetch that fails later, and of one that cannot even be started. */
+/* A fetch that fails later, and one that cannot be started. */
 START_TEST(without_a_token_a_request_is_told_why) {
     source.fails_at_once = _i >= FAILURES;
     start(failures[_i % FAILURES].fetched, false);
@@ -259,7 +260,7 @@ START_TEST(a_token_is_not_sent_over_http_to_another_machine) {
 }
 END_TEST
 
-/* --- renewal --- */
+/* ---- renewal ---- */
 
 START_TEST(a_token_is_renewed_when_its_time_comes_and_not_before) {
     start_with_token();
@@ -313,7 +314,7 @@ START_TEST(what_fell_due_while_the_machine_was_suspended_is_fetched_at_once) {
 }
 END_TEST
 
-/* --- an endpoint that fails --- */
+/* ---- an endpoint that fails ---- */
 
 START_TEST(a_failing_endpoint_does_not_hurt_while_the_token_is_good) {
     start_with_token();
@@ -360,39 +361,39 @@ START_TEST(an_endpoint_that_asks_for_patience_gets_it_for_a_minute_at_most) {
 }
 END_TEST
 
-/* --- refusals --- */
+/* ---- rejections ---- */
 
-static bool refused(unsigned number) {
-    return cache.base.refused(&cache.base, number, false);
+static bool reject_token(unsigned number) {
+    return cache.base.on_rejected(&cache.base, number, false);
 }
 
-static bool refused_but_believed(unsigned number) {
-    return cache.base.refused(&cache.base, number, true);
+static bool forbid_token(unsigned number) {
+    return cache.base.on_rejected(&cache.base, number, true);
 }
 
-START_TEST(a_refused_token_is_fetched_anew_once_however_many_were_refused) {
+START_TEST(a_rejected_token_is_replaced_once_however_many_requests_were_rejected) {
     start_with_token();
     set_source(true, STATUS_OK);
     for (int i = 0; i < CROWD; i++) {
-        ck_assert(refused(1));
+        ck_assert(reject_token(1));
     }
     ck_assert_int_eq(authorize_request(), STATUS_UNAVAILABLE);
     ck_assert_int_eq(source.begun, 1); /* not inside the call */
     advance(0);
     ck_assert_int_eq(source.begun, 2);
     end_fetch(STATUS_OK);
-    ck_assert(refused(1)); /* the last of those that carried the old token */
+    ck_assert(reject_token(1)); /* the last of those that carried the old token */
     assert_signed_with("Bearer token-2");
     advance(MIN_INTERVAL_MS);
     ck_assert_int_eq(source.begun, 2);
 }
 END_TEST
 
-START_TEST(a_token_that_is_refused_while_the_next_is_fetched_costs_no_other_fetch) {
+START_TEST(a_token_that_is_rejected_while_the_next_is_fetched_costs_no_other_fetch) {
     start_with_token();
     set_source(true, STATUS_OK);
     advance(REFRESH_MS);
-    ck_assert(refused(1));
+    ck_assert(reject_token(1));
     ck_assert_int_eq(authorize_request(), STATUS_UNAVAILABLE);
     advance(0);
     end_fetch(STATUS_OK);
@@ -402,26 +403,26 @@ START_TEST(a_token_that_is_refused_while_the_next_is_fetched_costs_no_other_fetc
 }
 END_TEST
 
-START_TEST(a_new_token_that_is_refused_as_well_is_kept_for_ten_seconds) {
+START_TEST(a_new_token_that_is_rejected_as_well_is_kept_for_ten_seconds) {
     start_with_token();
-    ck_assert(refused(1));
+    ck_assert(reject_token(1));
     advance(0);
-    ck_assert(!refused(2));
-    advance(TOKEN_REFUSAL_MS - 1);
-    ck_assert(!refused(2));
+    ck_assert(!reject_token(2));
+    advance(TOKEN_REJECTION_MS - 1);
+    ck_assert(!reject_token(2));
     assert_signed_with("Bearer token-2");
     ck_assert_int_eq(source.begun, 2);
     advance(1);
-    ck_assert(refused(2));
+    ck_assert(reject_token(2));
     advance(0);
     ck_assert_int_eq(source.begun, 3);
 }
 END_TEST
 
-START_TEST(a_believed_token_serves_on_while_the_next_is_fetched) {
+START_TEST(a_forbidden_token_is_used_while_the_next_is_fetched) {
     start_with_token();
     set_source(true, STATUS_OK);
-    ck_assert(!refused_but_believed(1)); /* that one request is told so at once */
+    ck_assert(!forbid_token(1)); /* that request fails at once */
     advance(MIN_INTERVAL_MS - 1);
     ck_assert_int_eq(source.begun, 1);
     advance(1);
@@ -429,32 +430,32 @@ START_TEST(a_believed_token_serves_on_while_the_next_is_fetched) {
     assert_signed_with("Bearer token-1");
     end_fetch(STATUS_OK);
     assert_signed_with("Bearer token-2");
-    ck_assert(refused_but_believed(1)); /* asked with the old one: the new one may do */
+    ck_assert(forbid_token(1)); /* sent with the old token: the new one may help */
 }
 END_TEST
 
-START_TEST(believed_tokens_are_fetched_anew_every_ten_seconds_at_most) {
+START_TEST(forbidden_tokens_are_replaced_every_ten_seconds_at_most) {
     start_with_token();
     advance(MIN_INTERVAL_MS);
-    ck_assert(!refused_but_believed(1));
+    ck_assert(!forbid_token(1));
     advance(0);
     ck_assert_int_eq(source.begun, 2);
-    advance(TOKEN_REFUSAL_MS - 1);
-    ck_assert(!refused_but_believed(2));
+    advance(TOKEN_REJECTION_MS - 1);
+    ck_assert(!forbid_token(2));
     advance(0);
     ck_assert_int_eq(source.begun, 2);
-    ck_assert(refused(2)); /* that it is not believed is another matter */
+    ck_assert(reject_token(2)); /* a 401 is handled apart from a 403 */
     advance(0);
     ck_assert_int_eq(source.begun, 3);
 }
 END_TEST
 
-START_TEST(a_refusal_does_not_make_a_failing_endpoint_asked_more_often) {
+START_TEST(a_rejection_does_not_make_a_failing_endpoint_asked_more_often) {
     start_with_token();
     set_source(false, STATUS_UNAVAILABLE);
     advance(REFRESH_MS);
     int64_t wait_ms = next_wait_ms();
-    ck_assert(refused(1));
+    ck_assert(reject_token(1));
     ck_assert_int_eq(authorize_request(), STATUS_UNAVAILABLE);
     advance(wait_ms - 1);
     ck_assert_int_eq(source.begun, 2);
@@ -463,7 +464,7 @@ START_TEST(a_refusal_does_not_make_a_failing_endpoint_asked_more_often) {
 }
 END_TEST
 
-/* --- stopping --- */
+/* ---- stopping ---- */
 
 static void assert_nothing_is_fetched(int begun) {
     ck_assert_uint_eq(virtual_loop.timers.count, 0);
@@ -499,15 +500,15 @@ START_TEST(after_a_stop_nothing_is_fetched_for_any_reason) {
     start_with_token();
     stop();
     ck_assert_int_eq(source.cancelled, 1); /* an earlier fetch may have left a file that hangs */
-    ck_assert(!refused_but_believed(1));
-    ck_assert(refused(1));
+    ck_assert(!forbid_token(1));
+    ck_assert(reject_token(1));
     assert_nothing_is_fetched(1);
     stop();
     ck_assert_int_eq(stops, 2);
 }
 END_TEST
 
-/* As where the transport is stopped first. */
+/* As if the transport were stopped first. */
 START_TEST(without_a_network_nothing_is_fetched_again) {
     start(STATUS_CANCELLED, false);
     assert_nothing_is_fetched(1);
@@ -531,12 +532,12 @@ int main(void) {
     tcase_add_test(tcase, a_failing_endpoint_does_not_hurt_while_the_token_is_good);
     tcase_add_loop_test(tcase, the_wait_after_a_failure_doubles_up_to_half_a_minute, 0, 2);
     tcase_add_test(tcase, an_endpoint_that_asks_for_patience_gets_it_for_a_minute_at_most);
-    tcase_add_test(tcase, a_refused_token_is_fetched_anew_once_however_many_were_refused);
-    tcase_add_test(tcase, a_token_that_is_refused_while_the_next_is_fetched_costs_no_other_fetch);
-    tcase_add_test(tcase, a_new_token_that_is_refused_as_well_is_kept_for_ten_seconds);
-    tcase_add_test(tcase, a_believed_token_serves_on_while_the_next_is_fetched);
-    tcase_add_test(tcase, believed_tokens_are_fetched_anew_every_ten_seconds_at_most);
-    tcase_add_test(tcase, a_refusal_does_not_make_a_failing_endpoint_asked_more_often);
+    tcase_add_test(tcase, a_rejected_token_is_replaced_once_however_many_requests_were_rejected);
+    tcase_add_test(tcase, a_token_that_is_rejected_while_the_next_is_fetched_costs_no_other_fetch);
+    tcase_add_test(tcase, a_new_token_that_is_rejected_as_well_is_kept_for_ten_seconds);
+    tcase_add_test(tcase, a_forbidden_token_is_used_while_the_next_is_fetched);
+    tcase_add_test(tcase, forbidden_tokens_are_replaced_every_ten_seconds_at_most);
+    tcase_add_test(tcase, a_rejection_does_not_make_a_failing_endpoint_asked_more_often);
     tcase_add_test(tcase, stopping_cancels_a_fetch_and_the_token_stays_good);
     tcase_add_loop_test(tcase, stopping_waits_for_a_fetch_that_takes_a_moment_to_end, 0, 2);
     tcase_add_test(tcase, after_a_stop_nothing_is_fetched_for_any_reason);

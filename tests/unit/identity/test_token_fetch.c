@@ -1,6 +1,6 @@
 /*
- * Fetches as the loop has them, in virtual time: how long a question may take, a fetch that is
- * cancelled or cannot be started at any step, and the choice among several sources.
+ * Fetches in virtual time: how long a question may take, a fetch that is cancelled or cannot be
+ * started at any step, and the choice among several sources.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -20,7 +20,7 @@ static struct platform platform;
 static struct temp_folder folder;
 static char token_file[128];
 
-/* --- the network --- */
+/* ---- the network ---- */
 
 static struct virtual_answer script[MAX_CALLS];
 static int64_t timeouts_ms[MAX_CALLS];
@@ -36,9 +36,9 @@ static void answer_with_token(int index) {
     strcpy(script[index].body, GOOD);
 }
 
-/* --- the thread that reads a file --- */
+/* ---- the thread that reads a file ---- */
 
-/* It has ended when thread_start returns, unless files hang. */
+/* The thread has ended when thread_start returns, unless files hang. */
 static struct {
     void *(*run)(void *context);
     void *context;
@@ -79,7 +79,7 @@ static void let_reader_go(void) {
     reader.hangs = false;
 }
 
-/* --- a fetch, and how it ended --- */
+/* ---- a fetch, and how it ended ---- */
 
 struct fetch {
     int ends;
@@ -105,7 +105,7 @@ static void on_fetched(void *user, enum status status, struct token *token,
     snprintf(fetch.token, sizeof fetch.token, "%s", token != NULL ? token->text.data : "");
 }
 
-/* Returns false if it has failed at once, which is noted like any other end. */
+/* Returns false if it failed at once. That is recorded like any other end. */
 static bool start(struct token_source *source) {
     struct error err = {.status = STATUS_OK};
     fetch = (struct fetch){.is_starting = true};
@@ -138,7 +138,7 @@ static void assert_said(const char *text) {
                   fetch.err.message);
 }
 
-/* --- the sources --- */
+/* ---- the sources ---- */
 
 static struct token_source_app_service app_service;
 static struct token_source_imds imds, probed_imds;
@@ -161,7 +161,7 @@ static const struct {
 
 enum { SOURCES = sizeof sources / sizeof sources[0], STEPS = SOURCES + 1, PROBED = SOURCES - 1 };
 
-/* Each question of each source, as _i counts them. */
+/* _i counts the questions of all sources. */
 static int source_at(int step) {
     return step < SOURCES ? step : PROBED;
 }
@@ -195,7 +195,7 @@ static void tear_down(void) {
     temp_folder_remove(&folder);
 }
 
-/* --- time --- */
+/* ---- time ---- */
 
 START_TEST(a_question_has_fifteen_seconds) {
     script[0].hangs = true;
@@ -223,7 +223,7 @@ START_TEST(the_first_probe_of_imds_has_a_second_and_the_next_have_fifteen) {
 }
 END_TEST
 
-/* --- cancelled, or not started, at each question --- */
+/* ---- cancelled, or not started, at each question ---- */
 
 START_TEST(a_fetch_is_cancelled_at_any_question) {
     struct token_source *source = sources[source_at(_i)].source;
@@ -280,7 +280,7 @@ START_TEST(what_cannot_be_sent_is_not_asked) {
 }
 END_TEST
 
-/* --- a file that hangs --- */
+/* ---- a file that hangs ---- */
 
 static void fail_late(void) {
     int64_t started_ms = virtual_loop.now_ms;
@@ -307,7 +307,7 @@ START_TEST(a_file_that_hangs_costs_one_thread_however_often_it_is_wanted) {
 }
 END_TEST
 
-/* What it said may be old by then. */
+/* Its answer may be outdated by then. */
 START_TEST(a_file_that_comes_while_nobody_waits_is_read_anew) {
     reader.hangs = true;
     fail_late();
@@ -327,7 +327,7 @@ static void cancel_read(void) {
     assert_said(token_file);
 }
 
-/* Nothing is posted later: virtual_end looks. */
+/* virtual_end checks that nothing is posted later. */
 static void assert_reader_is_abandoned(void) {
     let_reader_go();
     ck_assert_ptr_null(virtual_loop.first_task);
@@ -377,7 +377,7 @@ START_TEST(without_a_thread_for_its_file_a_fetch_fails) {
 }
 END_TEST
 
-/* --- the choice among several --- */
+/* ---- the choice among several ---- */
 
 struct source_fake {
     struct token_source base;
@@ -458,8 +458,7 @@ START_TEST(the_first_that_serves_is_taken_and_kept) {
     ck_assert_int_eq(run_fetch(&automatic.base), STATUS_OK);
     ck_assert_str_eq(fetch.token, "two");
     ck_assert_int_eq(first.asked, 1);
-    second.answer =
-        STATUS_NOT_FOUND; /* it was there: its trouble is no reason to be somebody else */
+    second.answer = STATUS_NOT_FOUND; /* it exists, so its trouble is no reason to try another */
     ck_assert_int_eq(run_fetch(&automatic.base), STATUS_NOT_FOUND);
     ck_assert_int_eq(first.asked, 1);
 }
@@ -488,7 +487,7 @@ START_TEST(one_that_is_there_and_fails_is_not_passed_over) {
 }
 END_TEST
 
-/* While the first is asked, while the second is, and once the second is chosen. */
+/* While the first or the second is asked, and after the second is chosen. */
 START_TEST(a_choice_is_cancelled_with_whichever_is_asked) {
     use_auto(0, STATUS_NOT_FOUND, STATUS_OK);
     if (_i == 2) {
@@ -502,7 +501,7 @@ START_TEST(a_choice_is_cancelled_with_whichever_is_asked) {
     token_source_cancel(&automatic.base);
     ck_assert_int_eq(fetch.ends, 1);
     ck_assert_int_eq(fetch.status, STATUS_CANCELLED);
-    ck_assert_int_eq(second.asked, _i); /* who is cancelled is not passed over */
+    ck_assert_int_eq(second.asked, _i); /* a cancelled choice is not skipped */
 }
 END_TEST
 

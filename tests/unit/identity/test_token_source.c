@@ -1,6 +1,6 @@
 /*
- * The sources that ask over HTTP: what is asked, to the byte, and what is made of each answer. What
- * takes time, and the choice among several sources: test_token_fetch.c.
+ * The sources that ask over HTTP: what they ask, to the byte, and how they read each answer.
+ * Timeouts, and the choice among several sources, are tested in test_token_fetch.c.
  */
 #include "identity/token_source.h"
 
@@ -83,7 +83,7 @@ static void assert_asked(const char *method, const char *target, const char *bod
     ck_assert_str_eq(last_request()->body, body);
 }
 
-/* --- App Service --- */
+/* ---- App Service ---- */
 
 static struct token_source_app_service app_service;
 
@@ -108,7 +108,7 @@ START_TEST(app_service_is_asked_as_documented) {
 }
 END_TEST
 
-/* What every source makes of a bad answer. */
+/* How every source reads a bad answer. */
 static const struct {
     int status;
     enum status made;
@@ -191,7 +191,7 @@ START_TEST(a_date_of_expiry_is_reckoned_from_the_answers_own_date) {
 }
 END_TEST
 
-/* --- IMDS --- */
+/* ---- IMDS ---- */
 
 static struct token_source_imds imds;
 
@@ -265,12 +265,12 @@ START_TEST(what_gives_no_token_though_it_answers_a_probe_is_not_imds) {
                   err.message);
     answer(400, "");
     fetch_well(&imds.http.base);
-    answer(200, "<html>"); /* now it is known: its trouble is its own */
+    answer(200, "<html>"); /* it has given a token, so a bad answer is its own */
     ck_assert_int_eq(fetch(&imds.http.base), STATUS_MALFORMED);
 }
 END_TEST
 
-/* --- the token endpoint --- */
+/* ---- the token endpoint ---- */
 
 static struct token_source_workload workload;
 static struct token_source_principal principal;
@@ -339,7 +339,7 @@ START_TEST(a_principal_that_is_refused_learns_why_and_its_secret_is_not_shown) {
 }
 END_TEST
 
-/* What comes from something on the way says nothing of us: only the endpoint names its error. */
+/* The endpoint names its errors. An answer without a name came from something on the way. */
 static const struct {
     int status;
     enum status made;
@@ -367,7 +367,7 @@ static const struct {
      "it answered 503 temporarily_unavailable"},
 };
 
-START_TEST(the_token_endpoint_is_believed_where_it_names_its_error) {
+START_TEST(the_token_endpoint_counts_only_if_it_names_its_error) {
     char expected[256];
     temp_folder_write(&folder, "file", "ey.federated");
     token_source_principal_init(&principal, &client, SECRET, NULL);
@@ -396,7 +396,7 @@ START_TEST(a_slash_at_the_end_of_the_authority_does_not_count) {
 }
 END_TEST
 
-/* The judge reads the true clock. */
+/* The checking program uses the system's clock. */
 START_TEST(a_principal_signs_with_its_certificate) {
     struct certificates certificates;
     char audience[256], complaint[JWT_COMPLAINT_BYTES] = "";
@@ -413,6 +413,24 @@ START_TEST(a_principal_signs_with_its_certificate) {
         ck_assert_msg(jwt_check_assertion(assertion, &expected, complaint), "%s", complaint);
     }
     ck_assert_str_ne(http_fake_request(fake, 0)->body, http_fake_request(fake, 1)->body); /* jti */
+    certificates_remove(&certificates);
+}
+END_TEST
+
+static enum status fill_with_nothing(const struct random_source *source, void *out, size_t size) {
+    (void)source, (void)out, (void)size;
+    return STATUS_INTERNAL;
+}
+
+START_TEST(an_assertion_that_cannot_be_made_is_not_sent) {
+    static const struct random_source nothing = {.fill = fill_with_nothing};
+    struct certificates certificates;
+    certificates_make(&certificates);
+    platform.random = &nothing;
+    token_source_principal_init(&principal, &client, NULL, certificates.app);
+    ck_assert_int_eq(fetch(&principal.http.base), STATUS_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(err.message, "signing an assertion with "));
+    ck_assert_uint_eq(http_fake_count(fake), 0);
     certificates_remove(&certificates);
 }
 END_TEST
@@ -450,10 +468,11 @@ int main(void) {
     tcase_add_test(tcase, a_pipe_for_a_file_is_not_waited_for);
     tcase_add_test(tcase, a_principal_shows_its_secret);
     tcase_add_test(tcase, a_principal_that_is_refused_learns_why_and_its_secret_is_not_shown);
-    tcase_add_loop_test(tcase, the_token_endpoint_is_believed_where_it_names_its_error, 0,
+    tcase_add_loop_test(tcase, the_token_endpoint_counts_only_if_it_names_its_error, 0,
                         COUNT(principals));
     tcase_add_test(tcase, a_slash_at_the_end_of_the_authority_does_not_count);
     tcase_add_test(tcase, a_principal_signs_with_its_certificate);
+    tcase_add_test(tcase, an_assertion_that_cannot_be_made_is_not_sent);
     tcase_add_test(tcase, a_certificate_that_cannot_be_used_is_named);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

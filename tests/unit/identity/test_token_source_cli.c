@@ -23,7 +23,7 @@ static struct token token;
 static struct error err;
 static char *old_path;
 
-/* --- the machine's clock, but that a test may jump ahead --- */
+/* ---- the machine's clock, but that a test may jump ahead ---- */
 
 static _Atomic int64_t ahead_ms;
 
@@ -46,7 +46,7 @@ static void look(void *unused) {
     atomic_store(&is_posted, false);
 }
 
-/* After a task the loop looks at the clock. */
+/* The loop reads the clock after a task. */
 static void jump(int64_t ms) {
     static struct loop_task task = {.run = look};
     atomic_fetch_add(&ahead_ms, ms);
@@ -55,11 +55,11 @@ static void jump(int64_t ms) {
     }
 }
 
-/* --- kill, but that a test may have it fail as it does for some programs --- */
+/* ---- kill, but that a test may have it fail as it does for some programs ---- */
 
 static enum { FAILS_NEVER, FAILS_FOR_GROUPS, FAILS_ALWAYS } kill_fails;
 
-/* The linker's names: it takes __wrap_kill for kill, and kill for __real_kill. */
+/* The names are the linker's: __wrap_kill replaces kill, and __real_kill is the original. */
 int failing_kill(pid_t pid, int signal) __asm__("__wrap_kill");
 int system_kill(pid_t pid, int signal) __asm__("__real_kill");
 
@@ -101,7 +101,7 @@ static enum status fetch(void) {
     return token_wait_fetch(&source.base, &platform, &token, &err);
 }
 
-/* The number that the script wrote to the file `name`: a process that should have ended with it. */
+/* Reads the process number in the file `name`. The process should have ended with the script. */
 static pid_t written_pid(const char *name) {
     char path[256], text[32] = "";
     snprintf(path, sizeof path, "%s/%s", az.folder.path, name);
@@ -178,7 +178,7 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
     signal(SIGPIPE, SIG_IGN);
     az_stub_do(
         &az,
-        /* glibc has uses of its own for 32 and 33 */
+        /* glibc uses the signals 32 and 33 itself. */
         "while read -r name mask; do case $name$mask in\n"
         "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
         "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
@@ -280,7 +280,7 @@ START_TEST(an_az_that_has_left_its_group_is_ended) {
 }
 END_TEST
 
-/* It runs as somebody else, say. */
+/* As if it ran as another user. */
 START_TEST(an_az_that_cannot_be_killed_is_given_up_and_reaped_once_it_has_ended) {
     kill_fails = FAILS_ALWAYS;
     az_stub_do(&az, ALONE);
@@ -302,7 +302,7 @@ START_TEST(an_az_that_cannot_be_killed_is_given_up_and_reaped_once_it_has_ended)
 }
 END_TEST
 
-/* Its own three, but for the folder that ls reads and the reports that valgrind leaves open. */
+/* Only its three standard files, apart from ls's own folder and valgrind's reports. */
 START_TEST(az_has_no_other_file_of_ours_open) {
     struct http_transport *transport = NULL;
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);

@@ -70,7 +70,8 @@ END_TEST
 static struct product_ids find_expired(void) {
     struct product_ids due = {.ids = NULL};
     struct error err = {.status = STATUS_OK};
-    enum status status = inventory_store_find_due_and_wait(&table.base, RESERVED_MS, &due, &err);
+    enum status status =
+        inventory_store_find_expired_and_wait(&table.base, RESERVED_MS, &due, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", status_name(status), err.message);
     return due;
 }
@@ -85,7 +86,7 @@ static void find_product(void) {
 
 static enum status clean_up_expired(int *purged) {
     struct error err;
-    return inventory_store_finish_due_and_wait(&table.base, "P", RESERVED_MS, purged, &err);
+    return inventory_store_clean_up_expired_and_wait(&table.base, "P", RESERVED_MS, purged, &err);
 }
 
 #define RECORD(hash) "{\"odata.etag\":\"W/\\\"" hash "\\\"\",\"RowKey\":\"i-" hash "\"}"
@@ -109,7 +110,7 @@ START_TEST(rows_whose_deletion_was_not_answered_are_deleted_one_by_one) {
 }
 END_TEST
 
-START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
+START_TEST(the_indexs_row_stays_when_records_could_not_be_read) {
     int purged = -1;
     push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
     push_answer(403, "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
@@ -117,6 +118,38 @@ START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
     ck_assert_int_eq(clean_up_expired(&purged), STATUS_UNAUTHORIZED);
     ck_assert_int_eq(purged, -1);
     ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(the_indexs_row_stays_when_records_could_not_be_deleted) {
+    int deleted = -1;
+    push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
+    push_answer(200, "{\"value\":[" RECORD("1") "," RECORD("2") "]}");
+    push_refused(403, "AuthorizationFailure");
+    find_product();
+    ck_assert_int_eq(clean_up_expired(&deleted), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(deleted, -1);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+}
+END_TEST
+
+#define ROW_OF(product) "{\"RowKey\":\"001737200000000-r-" product "\"}"
+
+START_TEST(only_the_rows_of_the_product_are_deleted) {
+    int deleted = -1;
+    push_answer(200,
+                "{\"value\":[" ROW_OF("Q") "," ROW_OF("P") "," ROW_OF("A") "," ROW_OF("PA") "]}");
+    push_done(1);
+    struct product_ids expired = find_expired();
+    ck_assert_uint_eq(expired.count, 4);
+    free(expired.ids);
+    ck_assert_int_eq(clean_up_expired(&deleted), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    const char *body = http_fake_request(fake, 1)->body;
+    const char *row = strstr(body, "RowKey='001737200000000-r-P'");
+    ck_assert_ptr_nonnull(row);
+    ck_assert_ptr_null(strstr(row + 1, "RowKey="));
+    ck_assert_ptr_eq(strstr(body, "RowKey="), row);
 }
 END_TEST
 
@@ -148,7 +181,9 @@ int main(void) {
     tcase_add_test(tcase, each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records);
     tcase_add_test(tcase, a_commit_that_cannot_be_noted_is_not_sent);
     tcase_add_test(tcase, rows_whose_deletion_was_not_answered_are_deleted_one_by_one);
-    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_purged);
+    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_read);
+    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_deleted);
+    tcase_add_test(tcase, only_the_rows_of_the_product_are_deleted);
     tcase_add_test(tcase, what_no_search_has_met_is_left_to_the_next_one);
     tcase_add_loop_test(
         tcase, a_row_that_this_program_did_not_write_does_not_keep_the_others_from_being_found, 0,

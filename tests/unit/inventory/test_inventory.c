@@ -150,7 +150,7 @@ START_TEST(what_a_request_has_expired_is_part_of_the_share) {
     ck_assert_int_eq(inventory_room(&state, NOW_MS), 49); /* 10 of the other half are used */
     ck_assert(reserve(10, NULL));
     ck_assert_int_eq(inventory_room(&state, NOW_MS), 48);
-    ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), 0); /* it had more than its own */
+    ck_assert_int_eq(inventory_expire_alongside(&state, NOW_MS), 0); /* it had more than its own */
     ck_assert(!inventory_expire_for(&state, 150, NOW_MS, 1));
     ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES - 1);
     ck_assert(inventory_adds_up(&state));
@@ -165,8 +165,8 @@ START_TEST(as_many_go_along_as_requests_change_and_a_few_in_any_case) {
         product_state_cleanup(&state);
         expired_rows(200);
         state.change_count = rows[i].changes;
-        ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), rows[i].expired);
-        ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), 0);
+        ck_assert_int_eq(inventory_expire_alongside(&state, NOW_MS), rows[i].expired);
+        ck_assert_int_eq(inventory_expire_alongside(&state, NOW_MS), 0);
     }
 }
 END_TEST
@@ -191,7 +191,7 @@ START_TEST(who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_e
             ck_assert(reserved);
             served++;
         }
-        inventory_expire_along(&state, now_ms);
+        inventory_expire_alongside(&state, now_ms);
         product_state_committed(&state);
         made += served;
         least = served < least ? served : least;

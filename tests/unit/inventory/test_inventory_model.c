@@ -365,7 +365,7 @@ static void expire_along(void) {
     int others = model.change_count - model.expired_changes;
     int limit =
         (others > INVENTORY_EXPIRE_FEW ? others : INVENTORY_EXPIRE_FEW) - model.expired_changes;
-    CHECK_EQ(inventory_expire_along(&state, now_ms), model_expire(now_ms, 0, limit));
+    CHECK_EQ(inventory_expire_alongside(&state, now_ms), model_expire(now_ms, 0, limit));
 }
 
 static void set_total(void) {

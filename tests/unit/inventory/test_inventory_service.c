@@ -227,11 +227,11 @@ START_TEST(a_product_that_does_not_stand_still_under_the_lease_means_that_it_was
 END_TEST
 
 START_TEST(a_lease_lost_during_the_work_commits_nothing) {
-    app.service.queues.around.processing_time_ms = 60000;
-    app.lease_options.renew_fraction = 0.002; /* of 30 s */
+    app.service.queues.shared.processing_time_ms = 60000;
+    app.lease_options.renew_interval_ms = 60;
     lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_LEASE_LOST);
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
-    app.service.queues.around.processing_time_ms = 0;
+    app.service.queues.shared.processing_time_ms = 0;
     assert_product("PROD-001", 100, 1, 0);
 }
 END_TEST
@@ -295,10 +295,10 @@ END_TEST
 
 START_TEST(with_less_of_the_lease_left_than_a_commit_may_take_it_is_renewed_first) {
     let_a_lease_be_safe_for_s(5.2);
-    app.service.queues.around.processing_time_ms = 300;
+    app.service.queues.shared.processing_time_ms = 300;
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
     ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_RENEW), 1);
-    app.service.queues.around.processing_time_ms = 0;
+    app.service.queues.shared.processing_time_ms = 0;
     ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
     ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_RENEW), 1);
 }
@@ -307,7 +307,7 @@ END_TEST
 START_TEST(no_commit_starts_when_the_lease_cannot_be_renewed_for_it) {
     let_a_lease_be_safe_for_s(5.2);
     app.lease_options.renew_max_retries = 0;
-    app.service.queues.around.processing_time_ms = 300;
+    app.service.queues.shared.processing_time_ms = 300;
     lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_UNAVAILABLE);
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
     assert_product("PROD-001", 100, 1, 0);
@@ -349,7 +349,7 @@ static void *reserve_in_background(void *status) {
 START_TEST(stopping_ends_the_work_and_commits_nothing) {
     enum status status = STATUS_OK;
     pthread_t thread;
-    app.service.queues.around.processing_time_ms = 60000;
+    app.service.queues.shared.processing_time_ms = 60000;
     ck_assert_int_eq(pthread_create(&thread, NULL, reserve_in_background, &status), 0);
     lease_store_fake_wait(app.lease_service, FAKE_ACQUIRE, 1);
     inventory_service_cancel(&app.service);

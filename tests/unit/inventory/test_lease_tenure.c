@@ -25,7 +25,7 @@ static void end(int64_t at_ms) {
 }
 
 static void note_others(int64_t at_ms) {
-    lease_tenure_note_others(&tenure, START_MS + at_ms);
+    lease_tenure_note_contention(&tenure, START_MS + at_ms);
 }
 
 static bool should_yield(int64_t at_ms) {
@@ -187,21 +187,21 @@ static int64_t linger_in_vain(int times) {
 }
 
 START_TEST(it_is_released_at_once_where_nobody_came_back_in_time_for_long) {
-    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS);
+    int64_t at_ms = linger_in_vain(MAX_MISSED_LINGERS);
     ck_assert_int_eq(linger(at_ms), 0);
 }
 END_TEST
 
 START_TEST(it_lingers_on_where_somebody_came_back_in_time_now_and_then) {
-    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS - 1);
+    int64_t at_ms = linger_in_vain(MAX_MISSED_LINGERS - 1);
     ck_assert_int_eq(linger(at_ms), LINGER_MS);
     note_request(at_ms + LINGER_MS);
-    linger_in_vain(MAX_VAIN_LINGERS - 1);
+    linger_in_vain(MAX_MISSED_LINGERS - 1);
 }
 END_TEST
 
 START_TEST(it_lingers_again_when_somebody_came_back_soon) {
-    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS);
+    int64_t at_ms = linger_in_vain(MAX_MISSED_LINGERS);
     ck_assert_int_eq(linger(at_ms), 0);
     note_request(at_ms + LINGER_MS);
     ck_assert_int_eq(linger(at_ms + 100), LINGER_MS);
@@ -209,7 +209,7 @@ START_TEST(it_lingers_again_when_somebody_came_back_soon) {
 END_TEST
 
 START_TEST(only_the_first_request_tells_whether_somebody_came_back) {
-    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS - 1);
+    int64_t at_ms = linger_in_vain(MAX_MISSED_LINGERS - 1);
     ck_assert_int_eq(linger(at_ms), LINGER_MS);
     note_request(at_ms + 1);
     note_request(at_ms + 1000);
@@ -233,24 +233,24 @@ static void note_window(int waiting) {
 
 START_TEST(without_a_batch_before_it_none_waits) {
     ck_assert_int_eq(window_ms(0), 0);
-    ck_assert(!lease_tenure_is_missing_some(&tenure, 0));
+    ck_assert(!lease_tenure_expects_callers(&tenure, 0));
 }
 END_TEST
 
 START_TEST(a_batch_waits_for_those_of_the_last_and_those_who_came_meanwhile) {
     note_batch(7, 3);
     ck_assert_int_eq(window_ms(9), WINDOW_MS);
-    ck_assert(lease_tenure_is_missing_some(&tenure, 9));
+    ck_assert(lease_tenure_expects_callers(&tenure, 9));
     ck_assert_int_eq(window_ms(10), 0);
-    ck_assert(!lease_tenure_is_missing_some(&tenure, 10));
+    ck_assert(!lease_tenure_expects_callers(&tenure, 10));
     ck_assert_int_eq(window_ms(11), 0);
 }
 END_TEST
 
 START_TEST(no_more_callers_are_waited_for_than_a_batch_holds) {
     note_batch(INVENTORY_MAX_CHANGES, 150);
-    ck_assert(lease_tenure_is_missing_some(&tenure, INVENTORY_MAX_CHANGES - 1));
-    ck_assert(!lease_tenure_is_missing_some(&tenure, INVENTORY_MAX_CHANGES));
+    ck_assert(lease_tenure_expects_callers(&tenure, INVENTORY_MAX_CHANGES - 1));
+    ck_assert(!lease_tenure_expects_callers(&tenure, INVENTORY_MAX_CHANGES));
 }
 END_TEST
 
@@ -279,7 +279,7 @@ END_TEST
 START_TEST(fast_storage_has_no_window) {
     lease_tenure_note_batch(&tenure, CALLERS, 0, 9);
     ck_assert_int_eq(window_ms(0), 0);
-    ck_assert(lease_tenure_is_missing_some(&tenure, 0));
+    ck_assert(lease_tenure_expects_callers(&tenure, 0));
 }
 END_TEST
 

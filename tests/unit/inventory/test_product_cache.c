@@ -109,7 +109,7 @@ START_TEST(a_product_stays_usable_over_leases_and_commits) {
     ck_assert(cache.is_read_under_lease);
     commit();
     ck_assert(cache.is_read_under_lease);
-    product_cache_note_lease(&cache);
+    product_cache_note_lease_change(&cache);
     ck_assert(!cache.is_read_under_lease);
     ck_assert(product_cache_is_usable(&cache, NOW_MS));
 }
@@ -177,11 +177,11 @@ START_TEST(after_others_were_met_each_lease_begins_with_a_read_until_none_were) 
     read_and_use(7);
     read_and_use(9);
     commit();
-    product_cache_note_lease(&cache);
+    product_cache_note_lease_change(&cache);
     ck_assert(!product_cache_is_usable(&cache, NOW_MS));
     read_and_use(10);
     ck_assert(!is_contended);
-    product_cache_note_lease(&cache);
+    product_cache_note_lease_change(&cache);
     ck_assert(product_cache_is_usable(&cache, NOW_MS));
 }
 END_TEST

@@ -203,15 +203,15 @@ static void read_row(const cJSON *entity, int counts[4]) {
     struct product read;
     struct reservation row;
     struct idempotency_record answer;
-    struct due_row due;
+    struct expiry_row due;
     char etag[INVENTORY_ETAG_BYTES];
     if (strcmp(row_key, PRODUCT_ROW) == 0) {
         ck_assert(product_entity_read_product(entity, &read, etag));
         ck_assert_int_eq(read.format, 0);
         ck_assert_uint_ge(strlen(read.commit_ids), UUID_TEXT_BYTES - 1);
         counts[0]++;
-    } else if (strcmp(json_string(entity, "PartitionKey"), DUE_PARTITION) == 0) {
-        ck_assert(product_entity_read_due_key(row_key, &due));
+    } else if (strcmp(json_string(entity, "PartitionKey"), EXPIRY_PARTITION) == 0) {
+        ck_assert(product_entity_read_expiry_key(row_key, &due));
         counts[3]++;
     } else if (row_key[0] == 'r') {
         ck_assert(read_reservation(entity, row_key, &row));
@@ -367,36 +367,36 @@ START_TEST(a_product_of_which_nothing_is_due_says_so_with_the_last_moment) {
 END_TEST
 
 START_TEST(a_due_row_is_written_exactly_and_read_back) {
-    struct due_row row = {.time_ms = 1737299700000,
-                          .kind = DUE_RESERVATION,
-                          .product_id = "a~b-r-C._1"},
-                   read = {0};
+    struct expiry_row row = {.time_ms = 1737299700000,
+                             .kind = EXPIRY_OF_RESERVATIONS,
+                             .product_id = "a~b-r-C._1"},
+                      read = {0};
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
-    product_entity_write_due(&row, &text);
+    product_entity_write_expiry(&row, &text);
     cJSON *entity = parse(&text);
     assert_text(
         entity,
         "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737299700000-r-a~b-r-C._1\",\"format\":2}");
-    ck_assert(product_entity_read_due_key(json_string(entity, "RowKey"), &read));
+    ck_assert(product_entity_read_expiry_key(json_string(entity, "RowKey"), &read));
     ck_assert_int_eq(read.time_ms, row.time_ms);
-    ck_assert_int_eq(read.kind, DUE_RESERVATION);
+    ck_assert_int_eq(read.kind, EXPIRY_OF_RESERVATIONS);
     ck_assert_str_eq(read.product_id, row.product_id);
     cJSON_Delete(entity);
-    ck_assert(product_entity_read_due_key("001737299700000-k-P", &read));
-    ck_assert_int_eq(read.kind, DUE_RECORD);
-    ck_assert(product_entity_read_due_key("001737299700000-r-A.",
-                                          &read)); /* an older release took such ids */
-    ck_assert(!inventory_is_stored_product_id(DUE_PARTITION));
+    ck_assert(product_entity_read_expiry_key("001737299700000-k-P", &read));
+    ck_assert_int_eq(read.kind, EXPIRY_OF_RECORDS);
+    ck_assert(product_entity_read_expiry_key("001737299700000-r-A.",
+                                             &read)); /* an older release took such ids */
+    ck_assert(!inventory_is_stored_product_id(EXPIRY_PARTITION));
 }
 END_TEST
 
 START_TEST(the_longest_due_key_is_not_cut) {
-    struct due_row row = {.time_ms = (INT64_C(1) << 48) - 1, .kind = DUE_RECORD}, read;
+    struct expiry_row row = {.time_ms = (INT64_C(1) << 48) - 1, .kind = EXPIRY_OF_RECORDS}, read;
     char key[PRODUCT_ENTITY_KEY_BYTES];
     memset(row.product_id, 'x', sizeof row.product_id - 1);
-    product_entity_due_key(&row, key);
-    ck_assert(product_entity_read_due_key(key, &read));
+    product_entity_expiry_key(&row, key);
+    ck_assert(product_entity_read_expiry_key(key, &read));
     ck_assert_int_eq(read.time_ms, row.time_ms);
     ck_assert_str_eq(read.product_id, row.product_id);
 }

@@ -46,7 +46,7 @@ END_TEST
 
 START_TEST(processing_time_goes_by_once_for_a_batch_between_the_read_and_the_commit) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1)};
-    fixture.queues.around.processing_time_ms = WORK_MS;
+    fixture.queues.shared.processing_time_ms = WORK_MS;
     caller_submit_all(callers, 2);
     ck_assert_int_eq(fixture_state(), PIPELINE_WORKING);
     ck_assert_int_eq(fixture_count(SCRIPTED_READ), 1);
@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(processing_time_is_not_for_what_no_customer_waits_for) {
     struct caller caller = caller_sets_total(10);
-    fixture.queues.around.processing_time_ms = WORK_MS;
+    fixture.queues.shared.processing_time_ms = WORK_MS;
     caller_submit(&caller);
     caller_assert_served(&caller, STATUS_OK);
     ck_assert(caller.request.is_set);
@@ -71,7 +71,7 @@ END_TEST
 
 START_TEST(processing_time_goes_by_once_although_the_product_has_to_be_read_again) {
     struct caller caller = caller_reserves(1);
-    fixture.queues.around.processing_time_ms = WORK_MS;
+    fixture.queues.shared.processing_time_ms = WORK_MS;
     pipeline_warm_up();
     fixture_others_reserve(1);
     caller_submit(&caller);
@@ -164,7 +164,7 @@ START_TEST(the_index_row_of_a_known_product_is_written_while_the_lease_is_acquir
     caller_assert_granted(&caller);
     int64_t expires_ms = caller.request.reservation.expires_ms;
     ck_assert_int_eq(fixture_pipeline()->cache.state.product.indexed_due_ms,
-                     expiry_index_expiry_ms(expires_ms));
+                     expiry_index_minute_ms(expires_ms));
 }
 END_TEST
 

@@ -16,7 +16,7 @@ enum { MINUTE_MS = 60000, WORK_MS = 1000, MAX_READS = 5 };
 static void assert_serves_next(void) {
     struct caller next = caller_reserves(1);
     int reads = fixture_count(SCRIPTED_READ);
-    fixture.queues.around.processing_time_ms = 0;
+    fixture.queues.shared.processing_time_ms = 0;
     caller_submit(&next);
     caller_assert_granted(&next);
     ck_assert_int_gt(fixture_count(SCRIPTED_READ), reads);
@@ -186,7 +186,7 @@ END_TEST
 
 START_TEST(processing_time_ends_early_when_the_program_stops) {
     struct caller caller = caller_reserves(1);
-    fixture.queues.around.processing_time_ms = WORK_MS;
+    fixture.queues.shared.processing_time_ms = WORK_MS;
     caller_submit(&caller);
     ck_assert_int_eq(fixture_state(), PIPELINE_WORKING);
     lease_manager_cancel_acquires(fixture.leases);
@@ -372,7 +372,7 @@ START_TEST(a_product_that_others_change_under_our_lease_means_that_it_is_lost) {
     fixture_let_go(SCRIPTED_COMMIT);
     fixture_end(SCRIPTED_COMMIT, STATUS_OK);
     caller_assert_served(&caller, STATUS_LEASE_LOST);
-    ck_assert_ptr_nonnull(strstr(caller.request.failure.message, "under our lease"));
+    ck_assert_ptr_nonnull(strstr(caller.request.failure.message, "another handler"));
     fixture_assert_stored(PIPELINE_FIXTURE_UNITS - 5, 2, 1);
     assert_serves_next();
 }

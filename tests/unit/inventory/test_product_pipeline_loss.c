@@ -43,7 +43,7 @@ static void assert_lost(const struct caller *caller, enum pipeline_state state) 
 START_TEST(a_lost_lease_commits_nothing_and_others_are_served_under_the_next) {
     enum pipeline_state state = (enum pipeline_state)_i;
     struct caller caller = {.place = 0}, behind = caller_reserves(1);
-    fixture.lease_options.renew_fraction = state == PIPELINE_EXTENDING ? 2.0 / 3 : 0.1;
+    fixture.lease_options.renew_interval_ms = state == PIPELINE_EXTENDING ? 20000 : 3000;
     pipeline_drive_to(state, &caller);
     caller_submit(&behind);
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
@@ -59,7 +59,7 @@ START_TEST(a_lost_lease_commits_nothing_and_others_are_served_under_the_next) {
     }
     assert_lost(&caller, state);
     caller_assert_waits(&behind);
-    fixture.queues.around.processing_time_ms = 0;
+    fixture.queues.shared.processing_time_ms = 0;
     fixture_set_holder("");
     fixture_creep(250);
     caller_assert_granted(&behind);
@@ -72,7 +72,7 @@ END_TEST
  */
 START_TEST(a_lease_lost_between_two_batches_is_not_used_for_the_next) {
     struct caller first = caller_reserves(1), next = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     fixture_let_go(SCRIPTED_COMMIT);

@@ -188,10 +188,10 @@ static const struct scenario first_requests = {
     .make_callers = make_one_of_each,
     .available = PIPELINE_FIXTURE_UNITS - 6 - 6 + 3 + 1,
     .rows = 5,
-    .expected_messages = {"queueing up at product P", "out of memory",
+    .expected_messages = {"joining the queue of product P", "out of memory",
                           "no memory for an operation on the store",
                           "no memory to look something up", "making a reservation",
-                          "no memory to decide in", "no memory for the rows of a request",
+                          "no memory to decide a batch", "no memory for the rows of a request",
                           "no memory to read product P", "committing product P: no memory"}};
 
 static void prepare_nothing(void) {
@@ -226,7 +226,7 @@ static const struct scenario known_product = {
     .available = PIPELINE_FIXTURE_UNITS - 7 - 6 + 3 + 1,
     .rows = 6,
     .expected_messages = {"out of memory", "no memory to look something up", "making a reservation",
-                          "no memory to decide in"}};
+                          "no memory to decide a batch"}};
 
 /* Others hold the lease: waiting is announced, and later looked for. */
 static void prepare_others(void) {

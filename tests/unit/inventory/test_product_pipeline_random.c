@@ -185,7 +185,7 @@ static int64_t units_of_answers(void) {
 static void check_units(const struct product_state *state) {
     int64_t lasted_ms = clock_now_ms(&fixture.clock.base) - random_run.started_ms;
     int64_t expected = random_run.units_of_others + units_of_answers();
-    if (!random_run.has_lost_answers && lasted_ms < fixture.queues.around.reservation_lifetime_ms &&
+    if (!random_run.has_lost_answers && lasted_ms < fixture.queues.shared.reservation_lifetime_ms &&
         state->reservations.units != expected) {
         FAIL("%lld units are stored, and %lld were answered", (long long)state->reservations.units,
              (long long)expected);

@@ -53,7 +53,7 @@ START_TEST(who_comes_in_the_pause_waits_for_its_end_and_is_no_conflict_even_with
     struct caller before = caller_reserves(1), caller = caller_reserves(1),
                   late = caller_reserves(1);
     pipeline_meet_others();
-    fixture.queues.around.acquire_timeout_ms = 0;
+    fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&before);
     fixture_let_go(SCRIPTED_COMMIT);
@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(a_pipeline_is_not_idle_before_its_announcement_has_ended) {
     struct caller caller = caller_reserves(1);
-    fixture.queues.around.acquire_timeout_ms = 200;
+    fixture.queues.shared.acquire_timeout_ms = 200;
     fixture_hold(SCRIPTED_ANNOUNCE);
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
     caller_submit(&caller);
@@ -217,7 +217,7 @@ static void serve_one(bool lingers, int64_t break_ms) {
 
 START_TEST(a_lease_lingers_only_where_somebody_comes_back_in_time_now_and_then) {
     serve_one(true, LINGER_MS);
-    for (int i = 0; i < MAX_VAIN_LINGERS; i++) {
+    for (int i = 0; i < MAX_MISSED_LINGERS; i++) {
         serve_one(true, LINGER_MS + 1);
     }
     serve_one(false, LINGER_MS + 1);
@@ -325,7 +325,7 @@ START_TEST(where_storage_takes_no_time_callers_that_come_back_at_once_are_one_ba
 }
 END_TEST
 
-/* Four are answered, and none of them comes back in time: is there a window for them after all? */
+/* Answers four, none of which comes back in time. Returns whether there is a window for them. */
 static bool opens_window(void) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1),
                                caller_reserves(1)};

@@ -35,7 +35,7 @@ END_TEST
 /* _i 0: others hold it; 1: it is free. Either answer comes late: nobody is told anything before. */
 START_TEST(without_a_timeout_the_lease_is_tried_once_however_long_storage_takes) {
     struct caller caller = caller_reserves(1);
-    fixture.queues.around.acquire_timeout_ms = 0;
+    fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_hold_acquire(true);
     caller_submit(&caller);
     fixture_advance_in_steps(SECOND_MS);
@@ -119,7 +119,7 @@ START_TEST(who_comes_back_inside_a_conflict_waits_anew_even_without_a_timeout) {
     struct caller caller = caller_reserves(1);
     caller.then = submit_again;
     resubmissions = 3;
-    fixture.queues.around.acquire_timeout_ms = 0;
+    fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
     caller_submit(&caller);
     fixture_advance_in_steps(SECOND_MS);
@@ -150,7 +150,7 @@ END_TEST
 START_TEST(behind_a_batch_of_this_handler_one_waits_10_s_at_least) {
     struct caller first = caller_reserves(1), second = caller_reserves(1);
     int64_t wait_ms = _i == 0 ? 10 * SECOND_MS : 15 * SECOND_MS;
-    fixture.queues.around.acquire_timeout_ms = _i == 0 ? TIMEOUT_MS : wait_ms;
+    fixture.queues.shared.acquire_timeout_ms = _i == 0 ? TIMEOUT_MS : wait_ms;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     caller_submit(&second);
@@ -169,7 +169,7 @@ END_TEST
  */
 START_TEST(when_the_lease_is_lost_those_behind_the_batch_try_once_at_least) {
     struct caller first = caller_reserves(1), second = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     caller_submit(&second);
@@ -191,7 +191,7 @@ END_TEST
 START_TEST(when_the_lease_is_lost_those_behind_the_batch_wait_for_others_as_anybody_does) {
     struct caller first = caller_reserves(1), second = caller_reserves(1),
                   third = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     caller_submit(&second);
@@ -215,7 +215,7 @@ END_TEST
 START_TEST(the_wait_of_a_long_work_begins_anew_with_each_of_its_batches) {
     struct caller expires = caller_expires();
     fixture_add_reservations("old", EXPIRED, 0);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&expires);
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
@@ -231,7 +231,7 @@ END_TEST
 /* Two wait behind a batch whose lease is lost to others: they have waited for different times. */
 static void wait_for_others(struct caller *before, struct caller *second, struct caller *third) {
     *before = caller_reserves(1), *second = caller_reserves(1), *third = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(before);
     caller_submit(second);

@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(a_conflict_is_logged_in_the_name_of_each_who_waited) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1)};
-    fixture.queues.around.acquire_timeout_ms = 0;
+    fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
     stdout_capture_start();
     caller_set_invocation(&callers[0], "one");
@@ -238,12 +238,12 @@ static void close_own(void *context) {
  */
 START_TEST(a_pipeline_may_be_freed_when_it_becomes_idle) {
     bool is_freed = false;
-    struct pipeline_surroundings around = fixture.queues.around;
-    around.became_idle = free_pipeline;
-    around.context = &is_freed;
+    struct pipeline_shared shared = fixture.queues.shared;
+    shared.became_idle = free_pipeline;
+    shared.context = &is_freed;
     struct caller caller = caller_reserves(1);
     caller_set_invocation(&caller, "one");
-    struct own_submission submission = {product_pipeline_new(&around, "P"), &caller};
+    struct own_submission submission = {product_pipeline_new(&shared, "P"), &caller};
     ck_assert_ptr_nonnull(submission.pipeline);
     fixture_set_holder(_i == 1 ? PIPELINE_FIXTURE_OTHER : "");
     if (_i == 2) {

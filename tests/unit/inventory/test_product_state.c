@@ -144,7 +144,8 @@ START_TEST(a_product_follows_what_its_commits_came_from) {
         {5, ID("9", "5"), "e5", false},                  /* the same, by one store */
         {19, SIXTEEN_IDS, "e5", true},                   /* it may have been pushed out */
     };
-    struct product_mark mark = {.version = 3, .commit_id = ID("2", "3"), .etag = "e3"}, none = {0};
+    struct product_checkpoint mark = {.version = 3, .commit_id = ID("2", "3"), .etag = "e3"},
+                              none = {0};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct product_state read;
         product_state_init(&read);
@@ -153,8 +154,8 @@ START_TEST(a_product_follows_what_its_commits_came_from) {
         strcpy(read.etag, rows[i].etag);
         ck_assert_msg(product_state_follows(&read, &mark) == rows[i].follows, "row %zu", i);
         ck_assert(!product_state_follows(&read, &none));
-        struct product_mark again;
-        product_state_mark(&read, &again);
+        struct product_checkpoint again;
+        product_state_take_checkpoint(&read, &again);
         ck_assert(product_state_follows(&read, &again));
     }
 }

@@ -295,13 +295,16 @@ START_TEST(behind_fifteen_later_commits_the_list_tells_that_it_never_happened) {
 END_TEST
 
 /*
- * However many commits have come since: one id of before is still there, or there was room for one
- * more.
+ * However many commits have come since: the list still has an earlier id (0: the newest, 1: an
+ * older one), or there was room for one more (2).
  */
 START_TEST(a_list_that_has_lost_nothing_tells_that_it_never_happened) {
     char ids[INVENTORY_COMMIT_IDS_BYTES];
-    write_ids(ids, 22, _i == 0 ? 8 : 9);
-    if (_i == 0) {
+    write_ids(ids, _i < 2 ? 23 : 22, 8); /* 16 ids, a full list, or 15 */
+    if (_i == 1) {
+        strcpy(state.product.commit_ids, "00000000-0000-4000-8000-0000000000ff," OTHERS_ID);
+    }
+    if (_i < 2) {
         memcpy(strrchr(ids, ',') + 1, OTHERS_ID, strlen(OTHERS_ID));
     }
     push_refused(412, "UpdateConditionNotSatisfied");
@@ -448,7 +451,7 @@ int main(void) {
     tcase_add_test(tcase, a_lost_answer_behind_another_commit_is_no_commit);
     tcase_add_test(tcase, behind_later_commits_their_list_of_ids_tells_that_it_happened);
     tcase_add_test(tcase, behind_fifteen_later_commits_the_list_tells_that_it_never_happened);
-    tcase_add_loop_test(tcase, a_list_that_has_lost_nothing_tells_that_it_never_happened, 0, 2);
+    tcase_add_loop_test(tcase, a_list_that_has_lost_nothing_tells_that_it_never_happened, 0, 3);
     tcase_add_test(tcase, behind_sixteen_later_commits_of_others_nobody_knows);
     tcase_add_test(tcase, what_happened_is_still_asked_when_the_commits_time_is_over);
     tcase_add_test(tcase, the_new_id_pushes_the_oldest_out_of_the_row);

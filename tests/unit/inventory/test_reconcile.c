@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "inventory/product_pipeline.h"
+#include "lease/lease_names.h"
+#include "lease/lease_options.h"
 #include "support/fakes/lease_store_fake.h"
 #include "support/fakes/scripted_store.h"
 #include "support/fakes/virtual_storage.h"
@@ -41,7 +43,7 @@ enum {
 
 static struct scripted_store store;
 static struct lease_store_fake *lease_service;
-static struct lease_options lease_options;
+static struct leasehold_options lease_options;
 static struct lease_manager *leases;
 static struct inventory_service service;
 static struct seed_product seeds[MANY];
@@ -452,7 +454,7 @@ START_TEST(what_fails_fails_the_round_and_the_others_go_on_where_that_may_help) 
     plan(failures[_i].at, failures[_i].status);
     run();
     ck_assert_int_eq(ended_with, failures[_i].round_status);
-    ck_assert_uint_eq(job.next, failures[_i].next);
+    ck_assert_uint_eq(job.next_product, failures[_i].next);
     assert_all_released();
     ck_assert_int_eq(products_left(), failures[_i].left);
 }
@@ -517,7 +519,7 @@ START_TEST(a_job_whose_lease_is_lost_in_the_middle_begins_no_other_product) {
     finish();
     ck_assert_int_eq(ended_with, STATUS_LEASE_LOST);
     ck_assert_str_eq(failure.message, "the job's lease was lost before product P08");
-    ck_assert_uint_eq(job.next, RECONCILE_VISITS);
+    ck_assert_uint_eq(job.next_product, RECONCILE_VISITS);
     assert_all_released();
     ck_assert_int_eq(store.counts[SCRIPTED_FINISH_DUE], RECONCILE_VISITS);
     ck_assert_int_eq(products_left(), MANY - RECONCILE_VISITS);
@@ -597,7 +599,8 @@ static void stop_after(int steps, int obstacle) {
     stop_program();
     finish();
     ck_assert(!more || ended_ms == stopped_ms);
-    ck_assert(ended_with == STATUS_CANCELLED || (ended_with == STATUS_OK && job.next == MANY));
+    ck_assert(ended_with == STATUS_CANCELLED ||
+              (ended_with == STATUS_OK && job.next_product == MANY));
     for (int i = 0; obstacle == BUSY_PRODUCTS && i < MANY; i++) {
         set_holder(i, "");
     }

@@ -148,13 +148,13 @@ static void start_find_due(void) {
 
 /* What the last search met: such rows of product P in the index, that are over. */
 static void meet_due_rows(bool has_records) {
-    static const struct due_row rows[] = {
-        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = DUE_RESERVATION},
-        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = DUE_RECORD}};
-    store.due.seen = malloc(sizeof rows);
-    store.due.seen_count = has_records ? 2 : 1;
-    ck_assert_ptr_nonnull(store.due.seen);
-    memcpy(store.due.seen, rows, sizeof rows);
+    static const struct expiry_row rows[] = {
+        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = EXPIRY_OF_RESERVATIONS},
+        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = EXPIRY_OF_RECORDS}};
+    store.expiry_index.found = malloc(sizeof rows);
+    store.expiry_index.found_count = has_records ? 2 : 1;
+    ck_assert_ptr_nonnull(store.expiry_index.found);
+    memcpy(store.expiry_index.found, rows, sizeof rows);
 }
 
 /* Two records go, and the two rows that spoke of the product. */
@@ -503,13 +503,13 @@ static const struct {
     const char *says;
 } failures[] = {
     {start_read, "reading product P"},
-    {start_find_record, "reading a record of product P"},
+    {start_find_record, "reading an idempotency record of product P"},
     {start_commit, "committing product P"},
-    {start_index_expiry, "noting when product P falls due"},
-    {start_announce_wait, "announcing that somebody waits for product P"},
-    {start_read_wait, "reading whether somebody waits for product P"},
-    {start_find_due, "finding what is due"},
-    {start_finish_due, "tidying up behind product P"},
+    {start_index_expiry, "writing an expiry row of product P"},
+    {start_announce_wait, "announcing a wait for the lease of product P"},
+    {start_read_wait, "reading the last wait for the lease of product P"},
+    {start_find_due, "finding what has expired"},
+    {start_finish_due, "cleaning up what has expired of product P"},
 };
 
 START_TEST(a_failure_says_what_was_being_done) {

@@ -159,7 +159,7 @@ static void note(int status) {
     error_set(&err, (enum status)status, "storage has said so");
     ck_assert_int_eq(store_preparation_note_status(&preparation, (enum status)status, &err),
                      status);
-    bool is_loss = status == STATUS_CONTAINER_NOT_FOUND && !preparation.is_others;
+    bool is_loss = status == STATUS_CONTAINER_NOT_FOUND && !preparation.is_prepared_elsewhere;
     ck_assert_int_eq(strstr(err.message, "the stock has disappeared") != NULL, is_loss);
 }
 

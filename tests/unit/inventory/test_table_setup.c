@@ -431,7 +431,7 @@ static const struct {
 /* What failed once does not fail again, and nothing happens twice. */
 static void assert_seeded_in_the_end(int count) {
     plan(LOST, INT32_MAX, INT32_MAX);
-    if (store.is_seen && !world.is_there) { /* an answer has said that it was there */
+    if (store.has_seen_table && !world.is_there) { /* an answer has said that it was there */
         ck_assert_int_eq(prepare(count), STATUS_CONTAINER_NOT_FOUND);
         ck_assert_int_eq(world.created, 0);
         return;
@@ -469,7 +469,7 @@ START_TEST(a_seed_that_was_created_is_not_created_again_by_the_next_try) {
     int place = places[_i / 2];
     set_up();
     make_table();
-    store.is_seen = _i % 2 == 1; /* the first seed is created alone, or not */
+    store.has_seen_table = _i % 2 == 1; /* the first seed is created alone, or not */
     plan(FORBIDDEN, 0, INT32_MAX);
     bad_product = seeds[place].id;
     ck_assert_int_eq(prepare(MANY), STATUS_UNAUTHORIZED);
@@ -494,7 +494,7 @@ END_TEST
 /* The second fails at once; the first ends later, and makes room for one more. */
 START_TEST(after_a_failure_no_further_seed_is_begun) {
     make_table();
-    store.is_seen = true;
+    store.has_seen_table = true;
     plan(FORBIDDEN, 0, INT32_MAX);
     bad_product = seeds[1].id;
     ck_assert_int_eq(prepare(MANY), STATUS_UNAUTHORIZED);
@@ -506,7 +506,7 @@ END_TEST
 /* One that hangs holds up those far behind it, but not the others. */
 START_TEST(a_seed_that_hangs_does_not_hold_up_those_beside_it) {
     make_table();
-    store.is_seen = true;
+    store.has_seen_table = true;
     plan(HANGS, 0, INT32_MAX);
     bad_product = seeds[0].id;
     ck_assert_int_eq(prepare(MANY), STATUS_UNAVAILABLE);
@@ -701,7 +701,7 @@ START_TEST(a_product_that_somebody_else_adds_meanwhile_is_not_ours) {
     others_version = cases[_i].version;
     ck_assert_int_eq(add(), cases[_i].expected);
     ck_assert_int_eq(virtual_calls, 4);
-    ck_assert_int_eq(strstr(message, "nobody knows who added it") != NULL,
+    ck_assert_int_eq(strstr(message, "unknown who added it") != NULL,
                      cases[_i].expected == STATUS_UNAVAILABLE);
 }
 END_TEST

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "lease/lease_names.h"
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "support/fakes/pipeline_fixture.h"
@@ -137,9 +139,8 @@ enum { TIMEOUT_MS = 10000, RANDOM_IDS = 5, LOOK_REQUESTS = 2 };
 #define NOT_FOUND "{\"odata.error\":{\"code\":\"ResourceNotFound\"}}"
 
 static struct {
-    struct lease_store_blob_options blob_options;
     struct lease_store_blob lease_store;
-    struct lease_options lease_options;
+    struct leasehold_options lease_options;
     struct lease_manager *leases;
     struct inventory_service service;
     bool is_running;
@@ -149,11 +150,8 @@ static void start_app(void) {
     static const struct inventory_options inventory_options = {.reservation_lifetime_ms = 60000,
                                                                .is_prepared = true};
     set_up();
-    app.blob_options = (struct lease_store_blob_options){
-        .container = "leases", .blob_prefix = "lease-", .create_container = true};
-    http_headers_init(&app.blob_options.metadata);
-    lease_store_blob_init(&app.lease_store, &connection.client, &app.blob_options);
     app.lease_options = lease_options_default();
+    lease_store_blob_init(&app.lease_store, &connection.client, &app.lease_options);
     ck_assert_int_eq(lease_manager_new(&app.leases, &app.lease_options, &app.lease_store.base,
                                        &connection.platform, NULL),
                      STATUS_OK);
@@ -179,7 +177,6 @@ static void release_app(void) {
     stop_app();
     inventory_service_cleanup(&app.service);
     lease_manager_free(app.leases);
-    http_headers_cleanup(&app.blob_options.metadata);
     tear_down();
 }
 
@@ -213,7 +210,7 @@ static enum status acquire(void) {
     struct error err;
     struct lease *lease;
     enum status status = lease_manager_acquire(
-        app.leases, &(struct lease_request){.name = "inventory-P"}, &lease, &err);
+        app.leases, &(struct leasehold_request){.name = "inventory-P"}, &lease, &err);
     if (status == STATUS_OK) {
         lease_manager_release(app.leases, lease);
     }

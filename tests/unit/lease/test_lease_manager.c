@@ -12,11 +12,11 @@
 
 enum { MANY = 2000 };
 
-/* --- being renewed --- */
+/* ---- being renewed ---- */
 
-START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_told) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_is_notified) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -27,12 +27,12 @@ START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_told) {
     ck_assert_int_eq(call.limit_ms, 7000 / 4);
     clock_fake_advance(&lease_fixture.fake_clock, 300);
     lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
-    lease_heard_assert(&heard, 1, 0, 0);
-    ck_assert_str_eq(heard.name, "a");
-    ck_assert_str_eq(heard.id, lease_id(lease));
-    ck_assert_int_eq(heard.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 20300);
-    ck_assert_int_eq(heard.last.expiry_ms, LEASE_FIXTURE_START_WALL_MS + 20000 + 30000);
-    ck_assert_int_eq(heard.last.renewal_count, 1);
+    lease_observer_assert(&observer, 1, 0, 0);
+    ck_assert_str_eq(observer.name, "a");
+    ck_assert_str_eq(observer.id, lease_id(lease));
+    ck_assert_int_eq(observer.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 20300);
+    ck_assert_int_eq(observer.last.expires_ms, LEASE_FIXTURE_START_WALL_MS + 20000 + 30000);
+    ck_assert_int_eq(observer.last.renewal_count, 1);
     ck_assert_int_eq(lease_manager_renewal_count(lease_fixture.manager, lease), 1);
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
                      LEASE_FIXTURE_START_MS + 20000 + 27000);
@@ -40,28 +40,28 @@ START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_told) {
 }
 END_TEST
 
-START_TEST(a_failed_renewal_is_told_and_repeated_and_at_last_the_lease_is_lost) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+START_TEST(a_failed_renewal_is_notified_and_retried_and_at_last_the_lease_is_lost) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     lease_fixture.options.renew_max_retries = 1;
     lease_store_fake_script(lease_fixture.store, FAKE_RENEW, STATUS_UNAVAILABLE);
     lease_store_fake_script(lease_fixture.store, FAKE_RENEW, STATUS_UNAVAILABLE);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_fixture_advance(20000);
-    lease_heard_await(&heard, &heard.failed, 1);
-    ck_assert_int_eq(heard.last.attempt, 1);
-    ck_assert(heard.last.will_retry);
-    ck_assert_str_eq(heard.reason, "the fake says UNAVAILABLE");
+    lease_observer_await(&observer, &observer.failed, 1);
+    ck_assert_int_eq(observer.last.attempt, 1);
+    ck_assert(observer.last.will_retry);
+    ck_assert_str_eq(observer.reason, "the fake says UNAVAILABLE");
     lease_fixture_advance(1000);
-    lease_heard_await(&heard, &heard.failed, 2);
-    ck_assert_int_eq(heard.last.attempt, 2);
-    ck_assert(!heard.last.will_retry);
+    lease_observer_await(&observer, &observer.failed, 2);
+    ck_assert_int_eq(observer.last.attempt, 2);
+    ck_assert(!observer.last.will_retry);
     lease_fixture_advance(5999);
     ck_assert(lease_manager_is_held(lease_fixture.manager, lease));
     lease_fixture_advance(1);
-    lease_heard_await(&heard, &heard.lost, 1);
-    ck_assert_int_eq(heard.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 27000);
-    ck_assert_int_eq(heard.last.last_renewal_ms, LEASE_FIXTURE_START_WALL_MS);
+    lease_observer_await(&observer, &observer.lost, 1);
+    ck_assert_int_eq(observer.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 27000);
+    ck_assert_int_eq(observer.last.last_renewal_ms, LEASE_FIXTURE_START_WALL_MS);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RENEW), 2);
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
@@ -69,22 +69,22 @@ START_TEST(a_failed_renewal_is_told_and_repeated_and_at_last_the_lease_is_lost) 
 END_TEST
 
 START_TEST(a_renewal_that_cannot_even_be_submitted_is_a_failed_one) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_refuse(lease_fixture.store, FAKE_RENEW, STATUS_NO_MEMORY);
     lease_fixture_advance(20000);
-    lease_heard_await(&heard, &heard.failed, 1);
-    ck_assert_str_eq(heard.reason, status_text(STATUS_NO_MEMORY));
+    lease_observer_await(&observer, &observer.failed, 1);
+    ck_assert_str_eq(observer.reason, status_text(STATUS_NO_MEMORY));
     lease_fixture_advance(1000);
-    lease_heard_await(&heard, &heard.renewed, 1);
+    lease_observer_await(&observer, &observer.renewed, 1);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
 
 START_TEST(an_infinite_lease_is_held_without_renewals) {
-    struct lease *lease =
-        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     struct lease *mark = lease_fixture_acquire_named("b");
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
@@ -126,11 +126,11 @@ START_TEST(many_leases_are_renewed_in_one_go) {
 }
 END_TEST
 
-/* --- being lost --- */
+/* ---- being lost ---- */
 
 START_TEST(whether_a_lease_is_held_is_a_question_to_the_clock_while_a_renewal_hangs) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -140,25 +140,25 @@ START_TEST(whether_a_lease_is_held_is_a_question_to_the_clock_while_a_renewal_ha
     clock_fake_advance(&lease_fixture.fake_clock, 1);
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), 0);
-    lease_heard_await(&heard, &heard.lost, 1);
-    ck_assert_int_eq(heard.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 27000);
-    ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
+    lease_observer_await(&observer, &observer.lost, 1);
+    ck_assert_int_eq(observer.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 27000);
+    ck_assert_str_eq(observer.reason, "it was not renewed before its safe deadline");
     lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
-    lease_heard_assert(&heard, 0, 0, 1);
+    lease_observer_assert(&observer, 0, 0, 1);
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
 }
 END_TEST
 
-START_TEST(a_lease_that_storage_says_is_not_ours_is_told_lost_and_not_released) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+START_TEST(a_lease_that_storage_says_is_not_ours_is_notified_as_lost_and_not_released) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     lease_fixture_advance(20000);
-    lease_heard_await(&heard, &heard.lost, 1);
-    ck_assert_str_eq(heard.reason, "the fake says LEASE_LOST");
+    lease_observer_await(&observer, &observer.lost, 1);
+    ck_assert_str_eq(observer.reason, "the fake says LEASE_LOST");
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
     lease_manager_release(lease_fixture.manager, lease);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
@@ -172,24 +172,24 @@ static void answer_too_late(void *context) {
     lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
 }
 
-START_TEST(an_answer_past_safety_is_told_as_a_loss_with_a_reason) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+START_TEST(a_reply_past_the_safe_deadline_is_notified_as_a_loss_with_a_reason) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
     lease_fixture_run(answer_too_late,
-                      NULL); /* or else the loop may notice first, and names another reason */
-    lease_heard_assert(&heard, 0, 0, 1);
-    ck_assert_str_eq(heard.reason, "the answer to its renewal came after its safety threshold");
+                      NULL); /* otherwise the loop may notice the loss first, with another reason */
+    lease_observer_assert(&observer, 0, 0, 1);
+    ck_assert_str_eq(observer.reason, "the reply to its renewal came after its safe deadline");
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
 
-/* --- being released --- */
+/* ---- being released ---- */
 
-START_TEST(release_returns_at_once_and_is_repeated_until_storage_has_heard) {
+START_TEST(release_returns_at_once_and_is_retried_until_storage_has_confirmed) {
     struct lease *lease = lease_fixture_acquire_named("a");
     lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, true);
     lease_manager_release(lease_fixture.manager, lease);
@@ -208,7 +208,7 @@ START_TEST(a_release_that_cannot_be_submitted_is_repeated) {
     lease_store_fake_refuse(lease_fixture.store, FAKE_RELEASE, STATUS_NO_MEMORY);
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
-    lease_fixture_stop_loop(); /* the one that was refused has ended: the retry has its time */
+    lease_fixture_stop_loop(); /* the failed release has ended: the retry has its time */
     lease_fixture_resume_loop();
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 2);
@@ -222,9 +222,9 @@ START_TEST(releasing_nothing_is_fine) {
 }
 END_TEST
 
-START_TEST(a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_and_told_nothing) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+START_TEST(a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_without_an_event) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -232,14 +232,14 @@ START_TEST(a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_a
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_LEASE_LOST);
-    lease_heard_assert(&heard, 0, 0, 0);
+    lease_observer_assert(&observer, 0, 0, 0);
 }
 END_TEST
 
-/* _i 1: a renewal hangs. */
-START_TEST(a_loss_that_its_owner_notices_first_is_told_when_it_lets_go) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+/* With _i 1 a renewal hangs. */
+START_TEST(a_loss_that_its_owner_notices_first_is_notified_when_it_releases) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     if (_i == 1) {
@@ -250,48 +250,48 @@ START_TEST(a_loss_that_its_owner_notices_first_is_told_when_it_lets_go) {
     clock_fake_advance(&lease_fixture.fake_clock, _i == 1 ? 7000 : 27000);
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
     lease_manager_release(lease_fixture.manager, lease);
-    lease_heard_assert(&heard, 0, 0, 1);
+    lease_observer_assert(&observer, 0, 0, 1);
     lease_fixture_resume_loop();
-    ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
+    ck_assert_str_eq(observer.reason, "it was not renewed before its safe deadline");
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     if (_i == 1) {
         lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
-        lease_heard_assert(&heard, 0, 0, 1);
+        lease_observer_assert(&observer, 0, 0, 1);
     }
 }
 END_TEST
 
-START_TEST(a_lease_released_in_time_is_not_told_lost) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+START_TEST(a_lease_released_in_time_is_not_notified_as_lost) {
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     clock_fake_advance(&lease_fixture.fake_clock, 26999);
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
-    lease_heard_assert(&heard, 0, 0, 0);
+    lease_observer_assert(&observer, 0, 0, 0);
 }
 END_TEST
 
 START_TEST(a_lease_may_be_released_from_inside_each_of_its_events) {
     static const enum status answers[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_LEASE_LOST};
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
-    heard.release = lease_fixture_acquire(&request);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
+    observer.release = lease_fixture_acquire(&request);
     lease_store_fake_script(lease_fixture.store, FAKE_RENEW, answers[_i]);
     lease_fixture_advance(20000);
-    lease_heard_await(&heard,
-                      answers[_i] == STATUS_OK           ? &heard.renewed
-                      : answers[_i] == STATUS_LEASE_LOST ? &heard.lost
-                                                         : &heard.failed,
-                      1);
+    lease_observer_await(&observer,
+                         answers[_i] == STATUS_OK           ? &observer.renewed
+                         : answers[_i] == STATUS_LEASE_LOST ? &observer.lost
+                                                            : &observer.failed,
+                         1);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE),
                       answers[_i] == STATUS_LEASE_LOST ? 0 : 1);
 }
 END_TEST
 
-/* --- waiting with a lease in hand --- */
+/* ---- waiting with a lease in hand ---- */
 
 struct waiting {
     pthread_t thread;
@@ -322,12 +322,12 @@ static enum status end_wait(struct waiting *waiting) {
 }
 
 START_TEST(a_wait_ends_when_its_time_is_over) {
-    struct lease *lease =
-        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     struct waiting waiting;
     begin_wait(&waiting, lease, 5000);
     while (pthread_tryjoin_np(waiting.thread, NULL) !=
-           0) { /* it reads the clock when it gets to it */
+           0) { /* the loop reads the clock when it gets to the wait */
         clock_fake_advance(&lease_fixture.fake_clock, 1000);
     }
     ck_assert_int_eq(waiting.status, STATUS_OK);
@@ -359,13 +359,13 @@ START_TEST(a_wait_ends_when_the_lease_is_lost) {
 }
 END_TEST
 
-START_TEST(a_wait_ends_at_safety_whatever_requests_do) {
+START_TEST(a_wait_ends_at_the_safe_deadline_whatever_requests_do) {
     struct lease *lease = lease_fixture_acquire_named("a");
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     struct waiting waiting;
     begin_wait(&waiting, lease, 100000);
     clock_fake_advance(&lease_fixture.fake_clock,
-                       27000); /* the transport is not told: the waiter asks the clock itself */
+                       27000); /* the transport is not woken; the waiter reads the clock itself */
     ck_assert_int_eq(end_wait(&waiting), STATUS_LEASE_LOST);
     lease_manager_release(lease_fixture.manager, lease);
 }
@@ -393,27 +393,29 @@ static TCase *new_case(Suite *suite, const char *name, SFun before) {
 
 static void add_keeping(Suite *suite) {
     TCase *tests = new_case(suite, "keeping", lease_fixture_set_up);
-    tcase_add_test(tests, a_lease_is_renewed_at_the_interval_and_its_owner_told);
-    tcase_add_test(tests, a_failed_renewal_is_told_and_repeated_and_at_last_the_lease_is_lost);
+    tcase_add_test(tests, a_lease_is_renewed_at_the_interval_and_its_owner_is_notified);
+    tcase_add_test(tests, a_failed_renewal_is_notified_and_retried_and_at_last_the_lease_is_lost);
     tcase_add_test(tests, a_renewal_that_cannot_even_be_submitted_is_a_failed_one);
     tcase_add_test(tests, an_infinite_lease_is_held_without_renewals);
     tcase_add_test(tests, a_jump_of_the_wall_clock_changes_nothing);
     tcase_add_test(tests, many_leases_are_renewed_in_one_go);
     tcase_add_test(tests, whether_a_lease_is_held_is_a_question_to_the_clock_while_a_renewal_hangs);
-    tcase_add_test(tests, a_lease_that_storage_says_is_not_ours_is_told_lost_and_not_released);
-    tcase_add_test(tests, an_answer_past_safety_is_told_as_a_loss_with_a_reason);
-    tcase_add_test(tests, release_returns_at_once_and_is_repeated_until_storage_has_heard);
+    tcase_add_test(tests,
+                   a_lease_that_storage_says_is_not_ours_is_notified_as_lost_and_not_released);
+    tcase_add_test(tests, a_reply_past_the_safe_deadline_is_notified_as_a_loss_with_a_reason);
+    tcase_add_test(tests, release_returns_at_once_and_is_retried_until_storage_has_confirmed);
     tcase_add_test(tests, a_release_that_cannot_be_submitted_is_repeated);
     tcase_add_test(tests, releasing_nothing_is_fine);
     tcase_add_test(
         tests,
-        a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_and_told_nothing);
-    tcase_add_loop_test(tests, a_loss_that_its_owner_notices_first_is_told_when_it_lets_go, 0, 2);
-    tcase_add_test(tests, a_lease_released_in_time_is_not_told_lost);
+        a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_without_an_event);
+    tcase_add_loop_test(tests, a_loss_that_its_owner_notices_first_is_notified_when_it_releases, 0,
+                        2);
+    tcase_add_test(tests, a_lease_released_in_time_is_not_notified_as_lost);
     tcase_add_loop_test(tests, a_lease_may_be_released_from_inside_each_of_its_events, 0, 3);
     tcase_add_test(tests, a_wait_ends_when_its_time_is_over);
     tcase_add_test(tests, a_wait_ends_when_the_lease_is_lost);
-    tcase_add_test(tests, a_wait_ends_at_safety_whatever_requests_do);
+    tcase_add_test(tests, a_wait_ends_at_the_safe_deadline_whatever_requests_do);
     tcase_add_test(tests, waits_are_cancelled_now_and_later);
 }
 

@@ -1,6 +1,6 @@
 /*
- * test_lease_manager_acquire.c - leases acquired, by one and by many at once, and given back when
- * the program stops.
+ * test_lease_manager_acquire.c - leases acquired by one thread and by many, and released when the
+ * program stops.
  */
 #include "lease/lease_manager.h"
 
@@ -14,7 +14,7 @@
 
 enum { THREADS = 8, ROUNDS = 150, TURNS = THREADS * ROUNDS, NAMES = 3 };
 
-/* Steps the clock by at most `ms`, until storage has been asked `count` times. */
+/* Steps the clock by at most `ms`, until storage has received `count` acquires. */
 static void advance_until_asked(size_t count, int64_t ms) {
     for (int64_t stepped_ms = 0;
          stepped_ms < ms && lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE) < count;
@@ -50,7 +50,7 @@ END_TEST
 
 START_TEST(a_request_may_ask_for_its_own_duration) {
     struct lease *lease =
-        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = 60});
+        lease_fixture_acquire(&(struct leasehold_request){.name = "a", .duration_s = 60});
     ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).duration_s, 60);
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
                      LEASE_FIXTURE_START_MS + 54000);
@@ -60,11 +60,11 @@ END_TEST
 
 START_TEST(one_try_is_made_when_the_timeout_is_zero_or_the_request_says_so) {
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true},
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a", .try_once = true},
                                   STATUS_LEASE_CONFLICT);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 1);
     lease_fixture.options.acquire_timeout_ms = 0;
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, STATUS_LEASE_CONFLICT);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a"}, STATUS_LEASE_CONFLICT);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 2);
     ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1).limit_ms,
                      LEASE_FIXTURE_START_MS + STORAGE_DEADLINE_MS);
@@ -119,7 +119,7 @@ START_TEST(the_last_try_is_made_when_the_timeout_is_over_and_has_time_for_an_att
 }
 END_TEST
 
-/* They grow up to 200 ms, or stay at the first where that is longer. Those of 1 ms grow, too. */
+/* Waits grow up to 200 ms, or stay at the first one if that is longer. Waits of 1 ms grow too. */
 START_TEST(the_waits_grow_by_half_at_least_and_end_with_the_timeout) {
     static const int64_t first_wait_ms[] = {20, 250, 1}, longest_ms[] = {200, 250, 200},
                          timeout_ms[] = {500, 1200, 500};
@@ -127,13 +127,13 @@ START_TEST(the_waits_grow_by_half_at_least_and_end_with_the_timeout) {
     lease_fixture.options.acquire_timeout_ms = timeout_ms[_i];
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     int64_t begun_ms = lease_fixture_now_ms();
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, STATUS_LEASE_CONFLICT);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a"}, STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + timeout_ms[_i]);
     size_t count = lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE);
     int64_t least_ms = first_wait_ms[_i];
     ck_assert_uint_ge(count, 4);
     ck_assert_uint_le(count, 20);
-    for (size_t i = 1; i + 1 < count; i++) { /* the last wait is cut */
+    for (size_t i = 1; i + 1 < count; i++) { /* the last wait is cut short */
         int64_t wait_ms = lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, i).at_ms -
                           lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, i - 1).at_ms;
         ck_assert_int_ge(wait_ms, least_ms);
@@ -145,17 +145,13 @@ START_TEST(the_waits_grow_by_half_at_least_and_end_with_the_timeout) {
 }
 END_TEST
 
-START_TEST(a_request_may_say_until_when_it_waits) {
+START_TEST(a_request_may_say_how_long_it_waits) {
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     int64_t begun_ms = lease_fixture_now_ms();
-    struct lease_request request = {.name = "a", .wait_until_ms = begun_ms + 200};
+    struct leasehold_request request = {.name = "a", .timeout_ms = 200};
     lease_fixture_fail_to_acquire(&request, STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + 200);
     ck_assert_int_lt(lease_fixture_now_ms(), begun_ms + lease_fixture.options.acquire_timeout_ms);
-    size_t tries = lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE);
-    lease_fixture_fail_to_acquire(&request,
-                                  STATUS_LEASE_CONFLICT); /* that time has passed: one try */
-    ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), tries + 1);
 }
 END_TEST
 
@@ -167,9 +163,9 @@ START_TEST(an_acquire_that_waits_is_cancelled_at_once_and_so_is_every_later_one)
     lease_store_fake_wait(lease_fixture.store, FAKE_ACQUIRE, 1);
     lease_manager_cancel_acquires(lease_fixture.manager);
     lease_acquiring_end(&acquiring, STATUS_CANCELLED);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "b"}, STATUS_CANCELLED);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "b"}, STATUS_CANCELLED);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000),
-                     0); /* nothing is on its way any more */
+                     0); /* no release is under way */
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 1);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), 0);
 }
@@ -185,10 +181,10 @@ START_TEST(cancelling_acquires_leaves_leases_in_hand_alone) {
 }
 END_TEST
 
-START_TEST(a_lease_that_may_have_been_granted_all_the_same_is_given_back) {
+START_TEST(a_lease_that_may_have_been_granted_all_the_same_is_released) {
     static const enum status open[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_INTERNAL};
     lease_store_fake_script(lease_fixture.store, FAKE_ACQUIRE, open[_i]);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, open[_i]);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a"}, open[_i]);
     struct fake_call release = lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0);
     ck_assert_str_eq(release.name, "a");
     ck_assert_str_eq(release.lease_id,
@@ -196,18 +192,18 @@ START_TEST(a_lease_that_may_have_been_granted_all_the_same_is_given_back) {
 }
 END_TEST
 
-START_TEST(a_lease_that_was_refused_is_not_given_back) {
+START_TEST(a_lease_that_was_refused_is_not_released) {
     static const enum status refused[] = {STATUS_LEASE_CONFLICT, STATUS_UNAUTHORIZED,
                                           STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY};
     lease_store_fake_script(lease_fixture.store, FAKE_ACQUIRE, refused[_i]);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true},
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a", .try_once = true},
                                   refused[_i]);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), 0);
 }
 END_TEST
 
-START_TEST(a_lease_granted_too_late_to_be_safe_is_given_back) {
+START_TEST(a_lease_granted_too_late_to_be_safe_is_released) {
     lease_store_fake_hold(lease_fixture.store, FAKE_ACQUIRE, true);
     struct lease_acquiring acquiring;
     lease_acquiring_begin(&acquiring, "a");
@@ -230,7 +226,7 @@ START_TEST(a_lease_granted_just_in_time_is_handed_out) {
     lease_acquiring_end(&acquiring, STATUS_OK);
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, acquiring.lease),
                      LEASE_FIXTURE_START_MS + 27000);
-    lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK); /* which was due already */
+    lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK); /* it was already due */
     lease_manager_release(lease_fixture.manager, acquiring.lease);
 }
 END_TEST
@@ -245,7 +241,7 @@ START_TEST(breaking_asks_the_store) {
 }
 END_TEST
 
-/* --- stopping --- */
+/* ---- stopping ---- */
 
 static void free_fixture(void) {
     http_transport_stop(lease_fixture.transport);
@@ -255,8 +251,8 @@ static void free_fixture(void) {
 }
 
 START_TEST(closing_gives_back_every_lease_and_owners_may_still_release_theirs) {
-    struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("b", &heard);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("b", &observer);
     struct lease *first = lease_fixture_acquire_named("a");
     struct lease *second = lease_fixture_acquire(&request);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
@@ -264,11 +260,11 @@ START_TEST(closing_gives_back_every_lease_and_owners_may_still_release_theirs) {
     ck_assert(!lease_store_fake_is_leased(lease_fixture.store, "b"));
     ck_assert(!lease_manager_is_held(lease_fixture.manager, first));
     ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, second, 1, NULL), STATUS_LEASE_LOST);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "c"}, STATUS_CANCELLED);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "c"}, STATUS_CANCELLED);
     lease_manager_release(lease_fixture.manager, first);
     lease_manager_release(lease_fixture.manager, second);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), 2);
-    lease_heard_assert(&heard, 0, 0, 0);
+    lease_observer_assert(&observer, 0, 0, 0);
 }
 END_TEST
 
@@ -280,7 +276,7 @@ START_TEST(closing_ends_at_its_deadline_and_says_how_many_are_left) {
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms()), 2);
     size_t sent = lease_store_fake_count(
-        lease_fixture.store, FAKE_RELEASE); /* the second may have gone out just before the end */
+        lease_fixture.store, FAKE_RELEASE); /* the second may have been sent just before the end */
     for (size_t i = 0; i < sent; i++) {
         lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_UNAVAILABLE);
     }
@@ -293,7 +289,7 @@ START_TEST(closing_ends_at_its_deadline_and_says_how_many_are_left) {
 }
 END_TEST
 
-START_TEST(a_lease_that_is_granted_while_the_manager_closes_is_given_back) {
+START_TEST(a_lease_that_is_granted_while_the_manager_closes_is_released) {
     lease_store_fake_hold(lease_fixture.store, FAKE_ACQUIRE, true);
     struct lease_acquiring acquiring;
     lease_acquiring_begin(&acquiring, "a");
@@ -321,8 +317,8 @@ static void *answer_acquire_when_cancelled(void *context) {
     (void)context;
     struct lease *lease;
     while (lease_manager_acquire(lease_fixture.manager,
-                                 &(struct lease_request){.name = "mark", .try_once = true}, &lease,
-                                 NULL) != STATUS_CANCELLED) {
+                                 &(struct leasehold_request){.name = "mark", .try_once = true},
+                                 &lease, NULL) != STATUS_CANCELLED) {
         lease_manager_release(lease_fixture.manager, lease);
     }
     lease_store_fake_answer(lease_fixture.store, FAKE_ACQUIRE, STATUS_OK);
@@ -344,15 +340,13 @@ START_TEST(closing_waits_for_an_acquire_under_way) {
 }
 END_TEST
 
-/* --- threads --- */
+/* ---- threads ---- */
 
 static pthread_barrier_t barrier;
 static atomic_int holders[NAMES];
 static atomic_int had;
 
-/*
- * Asks about the lease while it is renewed a few times, and waits a little: is it held all along?
- */
+/* Queries the lease while it is renewed a few times. It is held all along. */
 static bool watch(struct lease *lease) {
     bool held = true;
     int64_t until_ms = lease_fixture_now_ms() + 15;
@@ -365,18 +359,18 @@ static bool watch(struct lease *lease) {
 }
 
 /*
- * Takes leases in turn with the other threads, with renewals every few milliseconds, and never
- * holds one together with another.
+ * Acquires and releases leases beside the other threads, with renewals every few milliseconds. No
+ * two threads ever hold the same lease.
  */
 static void *contend(void *context) {
-    static struct lease_heard heard = LEASE_HEARD_INIT;
+    static struct lease_observer observer = LEASE_OBSERVER_INIT;
     unsigned thread = *(const unsigned *)context;
     char name[32];
     pthread_barrier_wait(&barrier);
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned which = (thread + round * 7) % NAMES;
         snprintf(name, sizeof name, "name-%u", which);
-        struct lease_request request = lease_heard_request(name, &heard);
+        struct leasehold_request request = lease_observer_request(name, &observer);
         struct lease *lease;
         if (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) != STATUS_OK) {
             return NULL;
@@ -395,10 +389,10 @@ static void *contend(void *context) {
     return NULL;
 }
 
-START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_their_turn) {
+START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_the_lease) {
     pthread_t threads[THREADS];
     unsigned numbers[THREADS];
-    lease_fixture.options.renew_fraction = 0.0002; /* 6 ms */
+    lease_fixture.options.renew_interval_ms = 6;
     lease_fixture.options.acquire_retry_ms = 1;
     lease_fixture.options.acquire_timeout_ms = 60000;
     atomic_store(&had, 0);
@@ -425,7 +419,7 @@ START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_their_turn)
 END_TEST
 
 static void *keep_until_closed(void *context) {
-    struct lease_request request = {.name = context};
+    struct leasehold_request request = {.name = context};
     struct lease *lease;
     pthread_barrier_wait(&barrier);
     while (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) == STATUS_OK) {
@@ -441,7 +435,7 @@ static void *keep_until_closed(void *context) {
 START_TEST(closing_under_load_leaves_nothing_leased) {
     static char names[THREADS][32];
     pthread_t threads[THREADS];
-    lease_fixture.options.renew_fraction = 0.0001;
+    lease_fixture.options.renew_interval_ms = 3;
     pthread_barrier_init(&barrier, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++) {
         snprintf(names[i], sizeof names[i], "loaded-%d", i);
@@ -481,9 +475,9 @@ static void add_acquiring(Suite *suite) {
                    the_last_try_is_made_when_the_timeout_is_over_and_has_time_for_an_attempt);
     tcase_add_test(tests, an_acquire_that_waits_is_cancelled_at_once_and_so_is_every_later_one);
     tcase_add_test(tests, cancelling_acquires_leaves_leases_in_hand_alone);
-    tcase_add_loop_test(tests, a_lease_that_may_have_been_granted_all_the_same_is_given_back, 0, 3);
-    tcase_add_loop_test(tests, a_lease_that_was_refused_is_not_given_back, 0, 4);
-    tcase_add_test(tests, a_lease_granted_too_late_to_be_safe_is_given_back);
+    tcase_add_loop_test(tests, a_lease_that_may_have_been_granted_all_the_same_is_released, 0, 3);
+    tcase_add_loop_test(tests, a_lease_that_was_refused_is_not_released, 0, 4);
+    tcase_add_test(tests, a_lease_granted_too_late_to_be_safe_is_released);
     tcase_add_test(tests, a_lease_granted_just_in_time_is_handed_out);
     tcase_add_test(tests, breaking_asks_the_store);
 }
@@ -492,7 +486,7 @@ static void add_stopping(Suite *suite) {
     TCase *tests = new_case(suite, "stopping", lease_fixture_set_up);
     tcase_add_test(tests, closing_gives_back_every_lease_and_owners_may_still_release_theirs);
     tcase_add_test(tests, closing_ends_at_its_deadline_and_says_how_many_are_left);
-    tcase_add_test(tests, a_lease_that_is_granted_while_the_manager_closes_is_given_back);
+    tcase_add_test(tests, a_lease_that_is_granted_while_the_manager_closes_is_released);
     tcase_add_test(tests, closing_waits_for_an_acquire_under_way);
     tcase_add_test(tests, freeing_waits_for_no_answer);
 }
@@ -503,8 +497,8 @@ int main(void) {
     add_stopping(suite);
     TCase *real = new_case(suite, "in real time", lease_fixture_set_up_in_real_time);
     tcase_add_loop_test(real, the_waits_grow_by_half_at_least_and_end_with_the_timeout, 0, 3);
-    tcase_add_test(real, a_request_may_say_until_when_it_waits);
-    tcase_add_test(real, threads_that_contend_hold_one_after_the_other_and_all_get_their_turn);
+    tcase_add_test(real, a_request_may_say_how_long_it_waits);
+    tcase_add_test(real, threads_that_contend_hold_one_after_the_other_and_all_get_the_lease);
     tcase_add_test(real, closing_under_load_leaves_nothing_leased);
     return check_main(suite);
 }

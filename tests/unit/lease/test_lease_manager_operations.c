@@ -1,6 +1,6 @@
 /*
- * test_lease_manager_operations.c - acquires, breaks and the close on the loop's thread: how each
- * ends, in every state.
+ * test_lease_manager_operations.c - how acquires, breaks and the close end, from every state,
+ * on the loop's thread.
  */
 #include "lease/lease_manager.h"
 
@@ -12,11 +12,11 @@
 #include "support/fakes/lease_fixture.h"
 #include "support/processes/check_main.h"
 
-/* --- an acquire under test --- */
+/* ---- an acquire under test ---- */
 
 static struct acquired {
     struct lease_acquire operation;
-    struct lease_request request;
+    struct leasehold_request request;
     int end_count;
     enum status status;
     struct lease *lease;
@@ -49,7 +49,7 @@ static void abandon(void *context) {
     struct acquired *own = context;
     lease_acquire_abandon(&own->operation);
     ck_assert_int_eq(own->operation.state, LEASE_ACQUIRE_IDLE);
-    lease_acquire_abandon(&own->operation); /* it is not under way any more */
+    lease_acquire_abandon(&own->operation); /* no longer under way */
 }
 
 static void begin(void) {
@@ -91,7 +91,7 @@ static void answer(enum fake_call_kind kind, enum status status) {
     lease_store_fake_answer(lease_fixture.store, kind, status);
 }
 
-/* Nothing of it is left, neither at storage nor in the manager. */
+/* Nothing of the lease is left, neither at storage nor in the manager. */
 static void assert_nothing_is_left(size_t releases) {
     lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, false);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
@@ -104,7 +104,7 @@ static void set_up(void) {
     acquired = (struct acquired){.request = {.name = "a"}};
 }
 
-/* --- into each state --- */
+/* ---- into each state ---- */
 
 static void come_to_asking(void) {
     hold(FAKE_ACQUIRE);
@@ -125,10 +125,10 @@ static void come_to_returning(void) {
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     begin();
     lease_fixture_settle();
-    assert_state(LEASE_ACQUIRE_RETURNING);
+    assert_state(LEASE_ACQUIRE_AWAITING_RELEASE);
 }
 
-/* --- how it ends --- */
+/* ---- how it ends ---- */
 
 START_TEST(a_lease_is_handed_out_after_start_has_returned) {
     begin();
@@ -167,7 +167,7 @@ START_TEST(once_acquires_are_cancelled_none_begins) {
 END_TEST
 
 START_TEST(conflicts_are_counted) {
-    acquired.request.wait_until_ms = LEASE_FIXTURE_START_MS + 1000;
+    acquired.request.timeout_ms = 1000;
     come_to_backoff();
     for (int i = 0; i < 20; i++) {
         lease_fixture_advance(100);
@@ -195,7 +195,7 @@ START_TEST(the_next_try_is_made_to_the_millisecond) {
 }
 END_TEST
 
-/* --- in doubt --- */
+/* ---- in doubt ---- */
 
 static const struct {
     enum status status;
@@ -207,7 +207,7 @@ static const struct {
                 {STATUS_CANCELLED, true},           {STATUS_LEASE_CONFLICT, false}};
 enum { DOUBTFUL = sizeof doubtful / sizeof doubtful[0] };
 
-/* After a conflict the lease is somebody else's, whatever was asked before. */
+/* After a conflict the lease is somebody else's, whatever became of earlier attempts. */
 static void leave_in_doubt(int i) {
     if (doubtful[i].status == STATUS_LEASE_CONFLICT) {
         lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
@@ -230,8 +230,8 @@ static void assert_given_back(int i) {
     assert_nothing_is_left(doubtful[i].is_given_back);
 }
 
-/* Its first attempt was granted and never answered; whatever the last one ends with. */
-START_TEST(a_lease_that_an_earlier_attempt_may_have_got_is_given_back) {
+/* The first attempt was granted but had no reply. The last one ends in any way. */
+START_TEST(a_lease_that_an_earlier_attempt_may_have_got_is_released) {
     leave_in_doubt(_i);
     answer(FAKE_ACQUIRE, doubtful[_i].status);
     assert_ended(doubtful[_i].status);
@@ -239,7 +239,7 @@ START_TEST(a_lease_that_an_earlier_attempt_may_have_got_is_given_back) {
 }
 END_TEST
 
-START_TEST(abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_back) {
+START_TEST(abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_released) {
     leave_in_doubt(_i);
     lease_fixture_run(abandon, &acquired);
     answer(FAKE_ACQUIRE, doubtful[_i].status);
@@ -248,7 +248,7 @@ START_TEST(abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_b
 }
 END_TEST
 
-/* --- RETURNING --- */
+/* ---- AWAITING_RELEASE ---- */
 
 START_TEST(a_lease_on_its_way_back_that_arrives_lets_the_acquire_go_on_at_once) {
     come_to_returning();
@@ -268,18 +268,18 @@ START_TEST(a_release_that_is_tried_again_is_waited_for_but_not_for_ever) {
     answer(FAKE_RELEASE, STATUS_UNAVAILABLE);
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 2);
-    assert_state(LEASE_ACQUIRE_RETURNING);
+    assert_state(LEASE_ACQUIRE_AWAITING_RELEASE);
     lease_fixture_advance(LEASE_RELEASE_TIMEOUT_MS - LEASE_RELEASE_RETRY_MS - 1);
     assert_not_ended();
     lease_fixture_advance(1);
-    assert_ended(STATUS_LEASE_CONFLICT); /* with our own */
+    assert_ended(STATUS_LEASE_CONFLICT); /* the conflict is with our own lease */
     ck_assert_uint_eq(count(FAKE_ACQUIRE), 2);
     answer(FAKE_RELEASE, STATUS_OK);
     assert_nothing_is_left(2);
 }
 END_TEST
 
-/* Of so many names some share the bucket of the one on its way back. */
+/* With so many names, some share a bucket with the one being released. */
 START_TEST(a_lease_on_its_way_back_holds_up_no_other_name) {
     char name[32];
     hold(FAKE_RELEASE);
@@ -295,7 +295,7 @@ START_TEST(a_lease_on_its_way_back_holds_up_no_other_name) {
 }
 END_TEST
 
-/* --- abandoned, in each state --- */
+/* ---- abandoned, in each state ---- */
 
 START_TEST(abandoned_before_it_ends_it_is_not_answered) {
     lease_manager_cancel_acquires(lease_fixture.manager);
@@ -355,7 +355,7 @@ START_TEST(abandoned_it_may_be_started_again_while_its_first_call_is_under_way) 
     come_to_asking();
     lease_fixture_run(abandon, &acquired);
     begin();
-    answer(FAKE_ACQUIRE, STATUS_OK); /* the first one's: released at once */
+    answer(FAKE_ACQUIRE, STATUS_OK); /* of the first acquire; its lease is released at once */
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     lease_store_fake_drain(lease_fixture.store);
     assert_not_ended();
@@ -378,7 +378,7 @@ START_TEST(an_abandoned_acquire_is_waited_for_by_the_close) {
 }
 END_TEST
 
-/* --- cancelled, in each state --- */
+/* ---- cancelled, in each state ---- */
 
 START_TEST(cancelled_while_it_backs_off_it_ends) {
     come_to_backoff();
@@ -421,7 +421,7 @@ START_TEST(
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     ck_assert_str_eq(lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0).lease_id,
                      lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
-    answer(FAKE_ACQUIRE, STATUS_LEASE_CONFLICT); /* nobody is told */
+    answer(FAKE_ACQUIRE, STATUS_LEASE_CONFLICT); /* there is no completion */
     assert_ended(STATUS_CANCELLED);
     assert_nothing_is_left(1);
 }
@@ -440,7 +440,7 @@ START_TEST(a_cancelled_acquire_may_be_abandoned_before_it_ends) {
 }
 END_TEST
 
-/* --- its last act --- */
+/* ---- its last act ---- */
 
 static void start_again(void *context, enum status status, struct lease *lease,
                         const struct error *err) {
@@ -461,7 +461,8 @@ START_TEST(it_may_be_started_again_in_its_completion_after_the_release_of_what_i
     assert_ended(STATUS_OK);
     ck_assert_uint_eq(count(FAKE_ACQUIRE), 2);
     ck_assert_uint_eq(count(FAKE_RELEASE), 1);
-    ck_assert_int_eq(acquired.operation.conflict_count, 0); /* the second did not meet the first */
+    ck_assert_int_eq(acquired.operation.conflict_count,
+                     0); /* the second had no conflict with the first */
     lease_manager_release(lease_fixture.manager, acquired.lease);
 }
 END_TEST
@@ -479,7 +480,7 @@ static void start_freed(void *context) {
     lease_acquire_start(operation, lease_fixture.manager, context, free_it, operation);
 }
 
-/* _i: OK, and what ends it with a failure: of storage's, of the start, and cancelled. */
+/* _i: success, a failure of storage, a failure of start, and a cancel. */
 START_TEST(it_may_be_freed_in_its_completion) {
     acquired.request.try_once = true;
     if (_i == 0) {
@@ -495,7 +496,7 @@ START_TEST(it_may_be_freed_in_its_completion) {
 }
 END_TEST
 
-/* --- breaks --- */
+/* ---- breaks ---- */
 
 static struct broken {
     struct lease_break operation;
@@ -565,7 +566,7 @@ START_TEST(breaks_are_cancelled_now_and_later) {
 }
 END_TEST
 
-/* --- the close --- */
+/* ---- the close ---- */
 
 static struct closed {
     int64_t deadline_ms;
@@ -610,7 +611,7 @@ START_TEST(a_close_ends_at_its_deadline_to_the_millisecond) {
     answer(FAKE_RELEASE, STATUS_UNAVAILABLE);
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     lease_fixture_settle();
-    ck_assert_uint_eq(count(FAKE_RELEASE), 1); /* nothing is sent any more */
+    ck_assert_uint_eq(count(FAKE_RELEASE), 1); /* nothing is sent after the close */
     lease_manager_release(lease_fixture.manager, lease);
     lease_fixture_settle();
 }
@@ -652,11 +653,10 @@ static void add_ends(Suite *suite) {
 
 static void add_doubtful(Suite *suite) {
     TCase *tests = new_case(suite, "in doubt", lease_fixture_tear_down);
-    tcase_add_loop_test(tests, a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0,
+    tcase_add_loop_test(tests, a_lease_that_an_earlier_attempt_may_have_got_is_released, 0,
                         DOUBTFUL);
-    tcase_add_loop_test(tests,
-                        abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0,
-                        DOUBTFUL);
+    tcase_add_loop_test(
+        tests, abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_released, 0, DOUBTFUL);
 }
 
 static void add_abandoned(Suite *suite) {

@@ -1,6 +1,6 @@
 /*
- * test_lease_manager_watch.c - extends and holds on the loop's thread: how each ends, abandoned,
- * cancelled, with the lease lost or released meanwhile. And a loss is told once, whoever notices it
+ * test_lease_manager_watch.c - how extends and holds end: abandoned, cancelled, or
+ * with the lease lost or released meanwhile. And a loss is notified once, whoever notices it
  * first.
  */
 #include "lease/lease_manager.h"
@@ -14,7 +14,7 @@
 
 enum { NEEDED_MS = 5000, SAFE_MS = 27000, LATE_MS = 23000, HOLD_MS = 1000, RACES = 300 };
 
-/* One of the two under test. */
+/* The extend or hold under test. */
 static struct watched {
     bool is_extend;
     struct lease_extend extend;
@@ -63,7 +63,7 @@ static void start(void *context) {
 
 static void abandon(void *context) {
     (void)context;
-    for (int i = 0; i < 2; i++) { /* the second time it is not under way any more */
+    for (int i = 0; i < 2; i++) { /* the second time it is no longer under way */
         if (watched.is_extend) {
             lease_extend_abandon(&watched.extend);
         } else {
@@ -81,7 +81,7 @@ static void release_there(void) {
     lease_fixture_run(release, NULL);
 }
 
-/* No renewal comes by itself. */
+/* No renewal is automatic. */
 static void set_up(void) {
     lease_fixture_set_up();
     lease_fixture.options.auto_renew = false;
@@ -117,7 +117,7 @@ static void answer_renewals(enum status status) {
     }
 }
 
-/* --- how they end --- */
+/* ---- how they end ---- */
 
 START_TEST(with_enough_left_an_extend_ends_after_start_has_returned) {
     watched.is_extend = true;
@@ -152,10 +152,10 @@ START_TEST(a_hold_ends_to_the_millisecond) {
 }
 END_TEST
 
-/* _i 1: an extend */
+/* _i 0: a hold; 1: an extend */
 START_TEST(lost_at_the_threshold_they_end) {
     come_to_waiting(_i == 1);
-    if (_i == 0) { /* one that would last longer than the lease */
+    if (_i == 0) { /* a hold that would last longer than the lease */
         lease_fixture_run(abandon, NULL);
         lease_fixture_advance(SAFE_MS - LATE_MS - 1);
         lease_fixture_run(start, NULL);
@@ -201,12 +201,12 @@ START_TEST(a_renewal_that_cannot_be_started_and_not_be_repeated_ends_an_extend) 
     lease_fixture_run(start, NULL);
     assert_ended(STATUS_LEASE_LOST);
     ck_assert(
-        lease_manager_is_held(lease_fixture.manager, watched.lease)); /* until its threshold */
+        lease_manager_is_held(lease_fixture.manager, watched.lease)); /* until the safe deadline */
     release_there();
 }
 END_TEST
 
-/* --- ended early --- */
+/* ---- ended early ---- */
 
 START_TEST(abandoned_they_are_not_answered) {
     come_to_waiting(_i == 1);
@@ -241,7 +241,7 @@ START_TEST(waiting_they_are_cancelled) {
 }
 END_TEST
 
-/* An owner should not; the lease stays until they have ended. */
+/* An owner should not release while they wait. The lease stays until they have ended. */
 START_TEST(a_lease_released_meanwhile_is_lost_to_them) {
     come_to_waiting(_i == 1);
     release_there();
@@ -270,14 +270,14 @@ START_TEST(the_lease_may_be_released_in_their_completions) {
 }
 END_TEST
 
-/* --- a loss is told once --- */
+/* ---- a loss is notified once ---- */
 
-static atomic_int told_count;
+static atomic_int notified_count;
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     (void)context;
     ck_assert_int_ge(event->time_ms, event->last_renewal_ms);
-    atomic_fetch_add(&told_count, 1);
+    atomic_fetch_add(&notified_count, 1);
 }
 
 static void set_up_races(void) {
@@ -287,17 +287,17 @@ static void set_up_races(void) {
 }
 
 /*
- * The owner lets go at the moment at which the loop notices the loss: one of the two tells it. If
- * he lets go before, nobody does.
+ * The owner releases at the moment when the loop notices the loss: one of the two notifies it. If
+ * the owner releases earlier, neither does.
  */
-START_TEST(a_loss_is_told_once_whoever_notices_it_first) {
+START_TEST(a_loss_is_notified_once_whoever_notices_it_first) {
     for (int i = 0; i < RACES; i++) {
-        struct lease_request request = {
+        struct leasehold_request request = {
             .name = "a", .try_once = true, .listener = {.lost = on_lost}};
         struct lease *lease = NULL;
-        atomic_store(&told_count, 0);
+        atomic_store(&notified_count, 0);
         if (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) != STATUS_OK) {
-            continue; /* it took so long that it was lost already */
+            continue; /* the acquire took so long that the lease is already lost */
         }
         int64_t until_ms = lease_manager_safe_until_ms(lease_fixture.manager, lease);
         while (lease_fixture_now_ms() < until_ms - i % 2) {
@@ -305,15 +305,15 @@ START_TEST(a_loss_is_told_once_whoever_notices_it_first) {
         bool was_held = lease_manager_is_held(lease_fixture.manager, lease);
         lease_manager_release(lease_fixture.manager, lease);
         lease_fixture_settle();
-        ck_assert_int_le(atomic_load(&told_count), 1);
-        ck_assert(was_held || atomic_load(&told_count) == 1);
+        ck_assert_int_le(atomic_load(&notified_count), 1);
+        ck_assert(was_held || atomic_load(&notified_count) == 1);
     }
 }
 END_TEST
 
 static int event_count;
 
-static void count_event(void *context, const struct lease_event *event) {
+static void count_event(void *context, const struct leasehold_event *event) {
     (void)context, (void)event;
     event_count++;
 }
@@ -322,11 +322,11 @@ static void answer_renewal(void *context) {
     lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, *(enum status *)context);
 }
 
-/* The answer is there before the loop has heard of the release. _i: renewed, failed, lost */
-START_TEST(after_a_release_no_answer_to_a_renewal_is_told) {
+/* The reply arrives before the loop knows of the release. _i: renewed, failed, lost */
+START_TEST(after_a_release_no_reply_to_a_renewal_is_notified) {
     static enum status statuses[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_LEASE_LOST};
     struct loop_task answering = {.run = answer_renewal, .context = &statuses[_i]};
-    struct lease_request request = {
+    struct leasehold_request request = {
         .name = "b",
         .listener = {.renewed = count_event, .renewal_failed = count_event, .lost = count_event}};
     lease_manager_release(lease_fixture.manager, watched.lease);
@@ -344,8 +344,8 @@ START_TEST(after_a_release_no_answer_to_a_renewal_is_told) {
 END_TEST
 
 /*
- * Renewals by the hundred while other threads ask: what they are told is never older than what they
- * were told before.
+ * The lease is renewed hundreds of times while other threads query it. No thread ever reads an
+ * older value than it has read before.
  */
 static struct lease *renewed;
 static atomic_bool is_over;
@@ -367,7 +367,7 @@ static void *ask_all_the_time(void *context) {
 
 START_TEST(other_threads_see_every_renewal_and_none_undone) {
     pthread_t threads[2];
-    lease_fixture.options.renew_fraction = 0.00005; /* 2 ms */
+    lease_fixture.options.renew_interval_ms = 2;
     renewed = lease_fixture_acquire_named("a");
     atomic_store(&is_over, false);
     for (int i = 0; i < 2; i++) {
@@ -407,9 +407,9 @@ int main(void) {
     tcase_add_loop_test(tests, a_lease_released_meanwhile_is_lost_to_them, 0, 2);
     tcase_add_loop_test(tests, a_close_ends_them, 0, 2);
     tcase_add_loop_test(tests, the_lease_may_be_released_in_their_completions, 0, 2);
-    tcase_add_loop_test(tests, after_a_release_no_answer_to_a_renewal_is_told, 0, 3);
+    tcase_add_loop_test(tests, after_a_release_no_reply_to_a_renewal_is_notified, 0, 3);
     TCase *races = new_case(suite, "losses", set_up_races);
-    tcase_add_test(races, a_loss_is_told_once_whoever_notices_it_first);
+    tcase_add_test(races, a_loss_is_notified_once_whoever_notices_it_first);
     TCase *renewals = new_case(suite, "renewals", lease_fixture_set_up_in_real_time);
     tcase_add_test(renewals, other_threads_see_every_renewal_and_none_undone);
     return check_main(suite);

@@ -1,19 +1,20 @@
 /*
- * test_lease_renewal.c - each rule of the lease engine to the millisecond, on both sides of each
+ * test_lease_renewal.c - each rule of lease_renewal.h to the millisecond, on both sides of each
  * deadline.
  *
- * Unless a test says otherwise a lease lasts 30 s from T on, is renewed after 20 s, and counts as
+ * Unless a test says otherwise, a lease lasts 30 s from T, is renewed after 20 s, and counts as
  * lost after 27 s.
  */
+#include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
 
 #include <string.h>
 
 #include "support/processes/check_main.h"
 
-enum { T = 5000000, RENEWAL = T + 20000, SAFETY = T + 27000, EXPIRY = T + 30000, MANY = 500 };
+enum { T = 5000000, RENEWAL = T + 20000, SAFE_UNTIL = T + 27000, EXPIRY = T + 30000, MANY = 500 };
 
-static struct lease_options options;
+static struct leasehold_options options;
 static struct lease_renewal renewal;
 static struct lease lease;
 
@@ -30,7 +31,7 @@ static void set_up(void) {
     start_with(&lease, 30, T);
 }
 
-/* The same with other options or another duration: the lease of set_up is replaced. */
+/* Replaces the lease of set_up, for other options or another duration. */
 static void restart(int duration_s) {
     lease_renewal_init(&renewal, &options);
     start_with(&lease, duration_s, T);
@@ -47,7 +48,7 @@ static struct lease_action due(enum lease_action_kind kind, int64_t now_ms) {
     return action;
 }
 
-/* Nothing is due until one millisecond before `now_ms`, and the action is due then. */
+/* Nothing is due one millisecond before `now_ms`, and the action is due at `now_ms`. */
 static struct lease_action due_exactly(enum lease_action_kind kind, int64_t now_ms) {
     assert_nothing_due(now_ms - 1);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), now_ms);
@@ -77,30 +78,31 @@ static bool safe(int64_t now_ms) {
     return lease_is_safe(&lease, &options, now_ms);
 }
 
-/* --- being held --- */
+/* ---- being held ---- */
 
 START_TEST(a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_it_was_asked_for) {
     ck_assert(safe(T));
-    ck_assert(safe(SAFETY - 1));
-    ck_assert(!safe(SAFETY));
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), SAFETY);
+    ck_assert(safe(SAFE_UNTIL - 1));
+    ck_assert(!safe(SAFE_UNTIL));
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), SAFE_UNTIL);
     ck_assert(!lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(an_infinite_lease_is_always_safe_and_nothing_is_ever_due) {
-    restart(LEASE_INFINITE_S);
+    restart(LEASEHOLD_INFINITE);
     ck_assert(safe(INT64_MAX - 1));
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), INT64_MAX);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), INT64_MAX);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
 
-START_TEST(without_auto_renewal_the_loss_is_told_at_safety_and_nothing_is_sent_before) {
+START_TEST(
+    without_auto_renewal_the_loss_is_notified_at_the_safe_deadline_and_nothing_is_sent_before) {
     options.auto_renew = false;
     restart(30);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
 }
@@ -111,22 +113,22 @@ START_TEST(a_lease_is_small) {
 }
 END_TEST
 
-/* --- renewing --- */
+/* ---- renewing ---- */
 
 START_TEST(a_renewal_is_due_at_the_interval) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(lease.state, LEASE_RENEWING);
-    assert_nothing_due(SAFETY - 1);
+    assert_nothing_due(SAFE_UNTIL - 1);
 }
 END_TEST
 
-START_TEST(interval_and_safety_are_parts_of_the_leases_own_duration) {
+START_TEST(interval_and_safe_deadline_are_parts_of_the_leases_own_duration) {
     restart(15);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + 10000);
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), T + 13500);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), T + 13500);
     restart(60);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + 40000);
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), T + 54000);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), T + 54000);
 }
 END_TEST
 
@@ -135,7 +137,7 @@ START_TEST(a_renewed_lease_is_reckoned_from_before_the_renewal_was_sent) {
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 700), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 1);
     ck_assert_int_eq(lease.state, LEASE_HELD);
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), RENEWAL + 27000);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), RENEWAL + 27000);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 20000);
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20001), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 2);
@@ -144,12 +146,12 @@ END_TEST
 
 START_TEST(while_a_renewal_is_under_way_the_old_one_decides_whether_the_lease_is_safe) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert(safe(SAFETY - 1));
-    ck_assert(!safe(SAFETY));
+    ck_assert(safe(SAFE_UNTIL - 1));
+    ck_assert(!safe(SAFE_UNTIL));
 }
 END_TEST
 
-START_TEST(the_attempts_share_the_time_that_is_left_before_safety) {
+START_TEST(the_attempts_share_the_time_that_is_left_before_the_safe_deadline) {
     options.renew_retry_ms = 10;
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL).timeout_ms, 7000 / 4);
@@ -157,25 +159,25 @@ START_TEST(the_attempts_share_the_time_that_is_left_before_safety) {
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL + 1000).timeout_ms, 6000 / 3);
     settle(STATUS_UNAVAILABLE, RENEWAL + 2980);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL + 3000).timeout_ms, 4000 / 2);
-    settle(STATUS_UNAVAILABLE, SAFETY - 45);
-    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 5).timeout_ms, 5);
+    settle(STATUS_UNAVAILABLE, SAFE_UNTIL - 45);
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 5).timeout_ms, 5);
 }
 END_TEST
 
-START_TEST(an_attempts_timeout_is_never_zero_and_never_past_safety) {
+START_TEST(an_attempts_timeout_is_never_zero_and_never_past_the_safe_deadline) {
     options.renew_retry_ms = 1;
     restart(30);
-    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1).timeout_ms, 1);
-    settle(STATUS_OK, SAFETY - 1);
-    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1 + 26997).timeout_ms,
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 1).timeout_ms, 1);
+    settle(STATUS_OK, SAFE_UNTIL - 1);
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 1 + 26997).timeout_ms,
                      1); /* 3 ms for 4 attempts */
 }
 END_TEST
 
 START_TEST(an_attempt_that_none_can_follow_has_all_the_time_that_is_left) {
-    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1000).timeout_ms, 1000);
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 1000).timeout_ms, 1000);
     restart(30);
-    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1001).timeout_ms, 1001 / 4);
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 1001).timeout_ms, 1001 / 4);
 }
 END_TEST
 
@@ -205,14 +207,14 @@ START_TEST(after_a_good_attempt_retries_and_waits_begin_anew) {
 }
 END_TEST
 
-START_TEST(when_the_retries_are_used_up_the_lease_is_held_until_safety_and_then_lost) {
+START_TEST(when_the_retries_are_used_up_the_lease_is_held_until_the_safe_deadline_and_then_lost) {
     options.renew_max_retries = 1;
     restart(30);
     fail_renewal(RENEWAL, RENEWAL, LEASE_OUTCOME_RETRY);
     fail_renewal(RENEWAL + 1000, RENEWAL + 1000, LEASE_OUTCOME_NO_RETRY);
     ck_assert_int_eq(lease.state, LEASE_HELD);
-    ck_assert(safe(SAFETY - 1));
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    ck_assert(safe(SAFE_UNTIL - 1));
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     ck_assert_int_eq(lease.state, LEASE_LOST);
 }
 END_TEST
@@ -222,26 +224,26 @@ START_TEST(without_retries_the_first_failure_is_the_last) {
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL).timeout_ms, 7000);
     ck_assert_int_eq(settle(STATUS_UNAVAILABLE, RENEWAL + 100), LEASE_OUTCOME_NO_RETRY);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
 }
 END_TEST
 
-START_TEST(an_attempt_that_would_start_at_safety_is_not_made) {
+START_TEST(an_attempt_that_would_start_at_the_safe_deadline_is_not_made) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFETY - 1000), LEASE_OUTCOME_NO_RETRY);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFE_UNTIL - 1000), LEASE_OUTCOME_NO_RETRY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
 }
 END_TEST
 
-START_TEST(an_attempt_that_can_start_just_before_safety_is_made) {
+START_TEST(an_attempt_that_can_start_just_before_the_safe_deadline_is_made) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFETY - 1001), LEASE_OUTCOME_RETRY);
-    due_exactly(LEASE_ACTION_RENEW, SAFETY - 1);
+    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFE_UNTIL - 1001), LEASE_OUTCOME_RETRY);
+    due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - 1);
 }
 END_TEST
 
-START_TEST(whoever_wakes_up_past_safety_is_told_of_the_loss_instead_of_renewing) {
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+START_TEST(a_process_that_wakes_past_the_safe_deadline_notifies_the_loss_and_does_not_renew) {
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
@@ -257,28 +259,29 @@ START_TEST(retry_after_is_waited_for_when_it_is_longer_than_the_backoff) {
 }
 END_TEST
 
-START_TEST(retry_after_that_ends_just_before_safety_is_waited_for) {
+START_TEST(retry_after_that_ends_just_before_the_safe_deadline_is_waited_for) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 6999, RENEWAL), LEASE_OUTCOME_RETRY);
-    ck_assert_int_eq(due_exactly(LEASE_ACTION_RENEW, SAFETY - 1).timeout_ms, 1);
+    ck_assert_int_eq(due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - 1).timeout_ms, 1);
 }
 END_TEST
 
-START_TEST(retry_after_past_safety_does_not_give_the_lease_up_untried) {
+START_TEST(retry_after_past_the_safe_deadline_does_not_lose_the_lease_untried) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 7000 + 3600000 * _i, RENEWAL),
                      LEASE_OUTCOME_RETRY);
-    due_exactly(LEASE_ACTION_RENEW, SAFETY - LEASE_LAST_ATTEMPT_MS);
-    ck_assert_int_eq(settle(STATUS_OK, SAFETY - LEASE_LAST_ATTEMPT_MS + 50), LEASE_OUTCOME_RENEWED);
+    due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - LEASE_LAST_ATTEMPT_MS);
+    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL - LEASE_LAST_ATTEMPT_MS + 50),
+                     LEASE_OUTCOME_RENEWED);
 }
 END_TEST
 
-START_TEST(retry_after_past_safety_does_not_hurry_the_backoff) {
+START_TEST(retry_after_past_the_safe_deadline_does_not_hurry_the_backoff) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 1500),
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFE_UNTIL - 1500),
                      LEASE_OUTCOME_RETRY);
-    due_exactly(LEASE_ACTION_RENEW, SAFETY - 500);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 400),
+    due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - 500);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFE_UNTIL - 400),
                      LEASE_OUTCOME_NO_RETRY);
 }
 END_TEST
@@ -292,7 +295,7 @@ START_TEST(refusals_and_surprises_of_storage_are_repeated_like_failures) {
 }
 END_TEST
 
-/* --- being renewed because more is needed than is left --- */
+/* ---- renew_now ---- */
 
 START_TEST(a_lease_whose_owner_needs_more_is_renewed_at_once) {
     lease_renewal_renew_now(&renewal, &lease, T + 5000);
@@ -310,7 +313,7 @@ START_TEST(without_auto_renewal_too_but_that_once_only) {
     lease_renewal_renew_now(&renewal, &lease, T + 5000);
     due(LEASE_ACTION_RENEW, T + 5000);
     ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
-    due_exactly(LEASE_ACTION_TELL_LOST, T + 5000 + 27000);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, T + 5000 + 27000);
 }
 END_TEST
 
@@ -318,7 +321,7 @@ START_TEST(a_renewal_in_flight_is_not_sent_twice) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_renew_now(&renewal, &lease, RENEWAL + 1);
     ck_assert(lease_renewal_is_coming(&renewal, &lease));
-    assert_nothing_due(SAFETY - 1);
+    assert_nothing_due(SAFE_UNTIL - 1);
 }
 END_TEST
 
@@ -343,17 +346,17 @@ START_TEST(when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_
 }
 END_TEST
 
-START_TEST(at_safety_it_is_lost_instead) {
-    lease_renewal_renew_now(&renewal, &lease, SAFETY);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+START_TEST(at_the_safe_deadline_it_is_lost_instead) {
+    lease_renewal_renew_now(&renewal, &lease, SAFE_UNTIL);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     ck_assert(!lease_renewal_is_coming(&renewal, &lease));
-    lease_renewal_renew_now(&renewal, &lease, SAFETY);
+    lease_renewal_renew_now(&renewal, &lease, SAFE_UNTIL);
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
 
-START_TEST(an_infinite_lease_and_one_given_up_are_not_renewed) {
-    restart(LEASE_INFINITE_S);
+START_TEST(an_infinite_lease_and_a_released_one_are_not_renewed) {
+    restart(LEASEHOLD_INFINITE);
     lease_renewal_renew_now(&renewal, &lease, T + 1);
     assert_nothing_due(INT64_MAX - 1);
     restart(30);
@@ -364,7 +367,7 @@ START_TEST(an_infinite_lease_and_one_given_up_are_not_renewed) {
 }
 END_TEST
 
-/* --- being lost --- */
+/* ---- being lost ---- */
 
 START_TEST(a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_released) {
     static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND,
@@ -379,9 +382,9 @@ START_TEST(a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_release
 }
 END_TEST
 
-START_TEST(the_loss_is_told_at_safety_while_a_renewal_hangs) {
+START_TEST(the_loss_is_notified_at_the_safe_deadline_while_a_renewal_hangs) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -389,32 +392,32 @@ END_TEST
 
 START_TEST(a_good_answer_after_the_loss_changes_nothing) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
-    ck_assert_int_eq(settle(STATUS_OK, SAFETY + 1), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL + 1), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.state, LEASE_LOST);
     ck_assert_int_eq(lease.renewal_count, 0);
-    ck_assert(!safe(SAFETY + 1));
+    ck_assert(!safe(SAFE_UNTIL + 1));
 }
 END_TEST
 
-START_TEST(a_good_answer_that_comes_at_safety_before_the_loss_was_told_is_too_late) {
+START_TEST(a_good_reply_at_the_safe_deadline_before_the_loss_was_notified_is_too_late) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_OK, SAFETY), LEASE_OUTCOME_LOST);
-    ck_assert(!safe(SAFETY));
+    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL), LEASE_OUTCOME_LOST);
+    ck_assert(!safe(SAFE_UNTIL));
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
 
-START_TEST(a_good_answer_one_millisecond_before_safety_is_in_time) {
+START_TEST(a_good_reply_one_millisecond_before_the_safe_deadline_is_in_time) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_OK, SAFETY - 1), LEASE_OUTCOME_RENEWED);
-    ck_assert(safe(SAFETY));
+    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL - 1), LEASE_OUTCOME_RENEWED);
+    ck_assert(safe(SAFE_UNTIL));
 }
 END_TEST
 
 START_TEST(a_lost_lease_is_released_all_the_same_because_it_may_live_on_at_storage) {
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
     lease_renewal_release(&renewal, &lease, EXPIRY - 1);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, EXPIRY - 1).timeout_ms, 1);
@@ -422,7 +425,7 @@ START_TEST(a_lost_lease_is_released_all_the_same_because_it_may_live_on_at_stora
 END_TEST
 
 START_TEST(a_lost_lease_that_has_run_out_is_not_released) {
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
     lease_renewal_release(&renewal, &lease, EXPIRY);
     ck_assert(lease_is_finished(&lease));
@@ -432,9 +435,9 @@ END_TEST
 
 START_TEST(a_renewal_without_an_answer_may_have_prolonged_the_lease_that_is_released) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFETY), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFE_UNTIL), LEASE_OUTCOME_NONE);
     lease_renewal_release(&renewal, &lease, RENEWAL + 29999);
     due(LEASE_ACTION_RELEASE, RENEWAL + 29999);
 }
@@ -442,15 +445,15 @@ END_TEST
 
 START_TEST(a_late_answer_that_the_lease_is_gone_makes_its_release_needless) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
-    ck_assert_int_eq(settle(STATUS_LEASE_LOST, SAFETY + 1), LEASE_OUTCOME_NONE);
-    lease_renewal_release(&renewal, &lease, SAFETY + 2);
+    ck_assert_int_eq(settle(STATUS_LEASE_LOST, SAFE_UNTIL + 1), LEASE_OUTCOME_NONE);
+    lease_renewal_release(&renewal, &lease, SAFE_UNTIL + 2);
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
-START_TEST(a_lease_whose_owner_is_being_told_is_not_finished) {
+START_TEST(a_lease_whose_owner_is_being_notified_is_not_finished) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(lease_renewal_on_renew_reply(&renewal, &lease, STATUS_LEASE_LOST, 0, RENEWAL),
                      LEASE_OUTCOME_LOST);
@@ -462,9 +465,9 @@ START_TEST(a_lease_whose_owner_is_being_told_is_not_finished) {
 }
 END_TEST
 
-/* --- being given up --- */
+/* ---- being released ---- */
 
-START_TEST(a_lease_given_up_is_released_at_once_and_not_renewed_again) {
+START_TEST(a_released_lease_is_released_at_storage_at_once_and_not_renewed_again) {
     lease_renewal_release(&renewal, &lease, T + 100);
     ck_assert(!safe(T + 100));
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 100).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
@@ -476,7 +479,7 @@ START_TEST(a_lease_given_up_is_released_at_once_and_not_renewed_again) {
 }
 END_TEST
 
-START_TEST(a_lease_given_up_twice_is_released_once) {
+START_TEST(a_lease_released_twice_is_released_at_storage_once) {
     lease_renewal_release(&renewal, &lease, T + 100);
     due(LEASE_ACTION_RELEASE, T + 100);
     lease_renewal_release(&renewal, &lease, T + 101);
@@ -488,8 +491,7 @@ START_TEST(a_lease_given_up_twice_is_released_once) {
 }
 END_TEST
 
-START_TEST(
-    a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored) {
+START_TEST(a_lease_released_while_its_renewal_is_in_flight_ignores_the_reply) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
@@ -575,7 +577,7 @@ START_TEST(a_release_is_repeated_after_waits_that_double) {
 }
 END_TEST
 
-START_TEST(a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out) {
+START_TEST(a_release_ends_when_its_next_attempt_would_find_the_lease_expired) {
     lease_renewal_release(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
     ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0,
@@ -595,7 +597,7 @@ START_TEST(a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease) {
 END_TEST
 
 START_TEST(the_release_of_an_infinite_lease_is_tried_for_a_minute) {
-    restart(LEASE_INFINITE_S);
+    restart(LEASEHOLD_INFINITE);
     lease_renewal_release(&renewal, &lease, T + 7);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 7).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     int64_t end_ms = T + 7 + LEASE_RELEASE_INFINITE_MS;
@@ -616,7 +618,7 @@ START_TEST(a_release_that_wakes_up_late_is_still_sent_once) {
 }
 END_TEST
 
-/* --- many --- */
+/* ---- many ---- */
 
 START_TEST(
     many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in) {
@@ -638,7 +640,7 @@ START_TEST(
 }
 END_TEST
 
-START_TEST(a_place_given_back_is_free_again) {
+START_TEST(an_unreserved_place_is_free_again) {
     lease_renewal_reserve(&renewal);
     ck_assert_uint_eq(renewal.count, 2);
     lease_renewal_unreserve(&renewal);
@@ -659,30 +661,34 @@ static void add_held_and_renewing(Suite *suite) {
         held,
         a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_it_was_asked_for);
     tcase_add_test(held, an_infinite_lease_is_always_safe_and_nothing_is_ever_due);
-    tcase_add_test(held,
-                   without_auto_renewal_the_loss_is_told_at_safety_and_nothing_is_sent_before);
+    tcase_add_test(
+        held,
+        without_auto_renewal_the_loss_is_notified_at_the_safe_deadline_and_nothing_is_sent_before);
     tcase_add_test(held, a_lease_is_small);
     TCase *renewing = new_case(suite, "renewing");
     tcase_add_test(renewing, a_renewal_is_due_at_the_interval);
-    tcase_add_test(renewing, interval_and_safety_are_parts_of_the_leases_own_duration);
+    tcase_add_test(renewing, interval_and_safe_deadline_are_parts_of_the_leases_own_duration);
     tcase_add_test(renewing, a_renewed_lease_is_reckoned_from_before_the_renewal_was_sent);
     tcase_add_test(renewing,
                    while_a_renewal_is_under_way_the_old_one_decides_whether_the_lease_is_safe);
-    tcase_add_test(renewing, the_attempts_share_the_time_that_is_left_before_safety);
-    tcase_add_test(renewing, an_attempts_timeout_is_never_zero_and_never_past_safety);
+    tcase_add_test(renewing, the_attempts_share_the_time_that_is_left_before_the_safe_deadline);
+    tcase_add_test(renewing, an_attempts_timeout_is_never_zero_and_never_past_the_safe_deadline);
     tcase_add_test(renewing, a_failed_attempt_is_repeated_after_waits_that_double);
     tcase_add_test(renewing, after_a_good_attempt_retries_and_waits_begin_anew);
-    tcase_add_test(renewing,
-                   when_the_retries_are_used_up_the_lease_is_held_until_safety_and_then_lost);
+    tcase_add_test(
+        renewing,
+        when_the_retries_are_used_up_the_lease_is_held_until_the_safe_deadline_and_then_lost);
     tcase_add_test(renewing, without_retries_the_first_failure_is_the_last);
-    tcase_add_test(renewing, an_attempt_that_would_start_at_safety_is_not_made);
-    tcase_add_test(renewing, an_attempt_that_can_start_just_before_safety_is_made);
-    tcase_add_test(renewing, whoever_wakes_up_past_safety_is_told_of_the_loss_instead_of_renewing);
+    tcase_add_test(renewing, an_attempt_that_would_start_at_the_safe_deadline_is_not_made);
+    tcase_add_test(renewing, an_attempt_that_can_start_just_before_the_safe_deadline_is_made);
+    tcase_add_test(
+        renewing, a_process_that_wakes_past_the_safe_deadline_notifies_the_loss_and_does_not_renew);
     tcase_add_test(renewing, an_attempt_that_none_can_follow_has_all_the_time_that_is_left);
     tcase_add_test(renewing, retry_after_is_waited_for_when_it_is_longer_than_the_backoff);
-    tcase_add_test(renewing, retry_after_that_ends_just_before_safety_is_waited_for);
-    tcase_add_loop_test(renewing, retry_after_past_safety_does_not_give_the_lease_up_untried, 0, 2);
-    tcase_add_test(renewing, retry_after_past_safety_does_not_hurry_the_backoff);
+    tcase_add_test(renewing, retry_after_that_ends_just_before_the_safe_deadline_is_waited_for);
+    tcase_add_loop_test(renewing,
+                        retry_after_past_the_safe_deadline_does_not_lose_the_lease_untried, 0, 2);
+    tcase_add_test(renewing, retry_after_past_the_safe_deadline_does_not_hurry_the_backoff);
     tcase_add_loop_test(renewing, refusals_and_surprises_of_storage_are_repeated_like_failures, 0,
                         7);
 }
@@ -695,29 +701,28 @@ static void add_hastened(Suite *suite) {
     tcase_add_test(hastened, a_retry_that_waits_is_not_hurried);
     tcase_add_test(hastened,
                    when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own);
-    tcase_add_test(hastened, at_safety_it_is_lost_instead);
-    tcase_add_test(hastened, an_infinite_lease_and_one_given_up_are_not_renewed);
+    tcase_add_test(hastened, at_the_safe_deadline_it_is_lost_instead);
+    tcase_add_test(hastened, an_infinite_lease_and_a_released_one_are_not_renewed);
 }
 
 static void add_lost_and_given_up(Suite *suite) {
     TCase *lost = new_case(suite, "lost");
     tcase_add_loop_test(
         lost, a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_released, 0, 4);
-    tcase_add_test(lost, the_loss_is_told_at_safety_while_a_renewal_hangs);
+    tcase_add_test(lost, the_loss_is_notified_at_the_safe_deadline_while_a_renewal_hangs);
     tcase_add_test(lost, a_good_answer_after_the_loss_changes_nothing);
-    tcase_add_test(lost, a_good_answer_that_comes_at_safety_before_the_loss_was_told_is_too_late);
-    tcase_add_test(lost, a_good_answer_one_millisecond_before_safety_is_in_time);
+    tcase_add_test(lost,
+                   a_good_reply_at_the_safe_deadline_before_the_loss_was_notified_is_too_late);
+    tcase_add_test(lost, a_good_reply_one_millisecond_before_the_safe_deadline_is_in_time);
     tcase_add_test(lost, a_lost_lease_is_released_all_the_same_because_it_may_live_on_at_storage);
     tcase_add_test(lost, a_lost_lease_that_has_run_out_is_not_released);
     tcase_add_test(lost, a_renewal_without_an_answer_may_have_prolonged_the_lease_that_is_released);
     tcase_add_test(lost, a_late_answer_that_the_lease_is_gone_makes_its_release_needless);
-    tcase_add_test(lost, a_lease_whose_owner_is_being_told_is_not_finished);
+    tcase_add_test(lost, a_lease_whose_owner_is_being_notified_is_not_finished);
     TCase *given_up = new_case(suite, "given up");
-    tcase_add_test(given_up, a_lease_given_up_is_released_at_once_and_not_renewed_again);
-    tcase_add_test(given_up, a_lease_given_up_twice_is_released_once);
-    tcase_add_test(
-        given_up,
-        a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored);
+    tcase_add_test(given_up, a_released_lease_is_released_at_storage_at_once_and_not_renewed_again);
+    tcase_add_test(given_up, a_lease_released_twice_is_released_at_storage_once);
+    tcase_add_test(given_up, a_lease_released_while_its_renewal_is_in_flight_ignores_the_reply);
     tcase_add_test(given_up, a_lease_is_not_finished_while_its_renewal_hangs);
     tcase_add_test(given_up, a_release_waits_for_retry_after);
     tcase_add_test(given_up,
@@ -727,8 +732,7 @@ static void add_lost_and_given_up(Suite *suite) {
     tcase_add_loop_test(given_up, what_storage_says_of_a_lease_that_is_not_ours_ends_its_release, 0,
                         4);
     tcase_add_test(given_up, a_release_is_repeated_after_waits_that_double);
-    tcase_add_test(given_up,
-                   a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out);
+    tcase_add_test(given_up, a_release_ends_when_its_next_attempt_would_find_the_lease_expired);
     tcase_add_test(given_up, a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease);
     tcase_add_test(given_up, the_release_of_an_infinite_lease_is_tried_for_a_minute);
     tcase_add_test(given_up, a_release_that_wakes_up_late_is_still_sent_once);
@@ -743,6 +747,6 @@ int main(void) {
     tcase_add_test(
         many,
         many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in);
-    tcase_add_test(many, a_place_given_back_is_free_again);
+    tcase_add_test(many, an_unreserved_place_is_free_again);
     return check_main(suite);
 }

@@ -1,7 +1,8 @@
 /*
- * test_lease_store_blob.c - which requests leases become, and what the answers to them mean,
- * against a scripted server.
+ * test_lease_store_blob.c - which requests are sent for leases and what their replies mean, against
+ * a scripted server.
  */
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 
 #include <pthread.h>
@@ -25,7 +26,7 @@ static const char id[] = "11111111-2222-4333-8444-555555555555";
 
 static struct http_fake *fake;
 static struct storage_connection storage;
-static struct lease_store_blob_options options;
+static struct leasehold_options options;
 static struct lease_store_blob store;
 static struct error err;
 static int64_t sent_ms;
@@ -37,16 +38,13 @@ static void set_up(void) {
              "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
-    options = (struct lease_store_blob_options){
-        .container = "leases", .blob_prefix = "lease-", .create_container = true};
-    http_headers_init(&options.metadata);
+    options = lease_options_default();
     lease_store_blob_init(&store, &storage.client, &options);
     sent_ms = -1;
 }
 
 static void tear_down(void) {
     storage_connection_close(&storage);
-    http_headers_cleanup(&options.metadata);
     http_fake_free(fake);
 }
 
@@ -61,7 +59,7 @@ static void answer(int status, const char *code) {
         fake, &(struct http_fake_answer){.status = status, .headers = code[0] ? header : NULL});
 }
 
-/* --- calls, each waited for --- */
+/* ---- calls that the test waits for ---- */
 
 enum kind { ACQUIRE, RENEW, RELEASE, BREAK };
 
@@ -105,7 +103,7 @@ static void start(struct waited *own) {
     ck_assert_ptr_nonnull(call->own);
 }
 
-/* Whoever starts a call may be gone before it ends, and the correlation too. */
+/* The caller, and its correlation, may be gone before the call ends. */
 static void begin(void *context) {
     const struct correlation *before = correlation_current();
     struct correlation *passing = NULL;
@@ -190,7 +188,7 @@ static void refuse(void *context) {
     refused_done(context, false);
 }
 
-/* Knows at once of all names but "a", which it refuses in the loop's next round. */
+/* Wants every name at once except "a", which it rejects in the loop's next round. */
 static bool is_not_wanted(void *context, const char *name, lease_store_blob_wanted_done done,
                           void *done_context) {
     ck_assert_ptr_eq(context, &store);
@@ -203,7 +201,7 @@ static bool is_not_wanted(void *context, const char *name, lease_store_blob_want
     return false;
 }
 
-/* _i 1: the container is missing too. */
+/* With _i 1 the container is missing too. */
 START_TEST(a_missing_blob_that_is_not_wanted_is_not_created) {
     store.is_wanted = is_not_wanted;
     store.context = &store;
@@ -219,8 +217,9 @@ END_TEST
 
 START_TEST(a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add) {
     int64_t created_ms;
-    http_headers_add(&options.metadata, "Owner", "warehouse 7");
-    http_headers_add(&options.metadata, "Site", "north");
+    options.metadata =
+        (const struct leasehold_metadata[]){{"Owner", "warehouse 7"}, {"Site", "north"}};
+    options.metadata_count = 2;
     answer(404, "BlobNotFound");
     answer(201, "");
     answer(201, "");
@@ -257,7 +256,7 @@ START_TEST(a_container_deleted_before_its_blob_was_there_is_created_again) {
 }
 END_TEST
 
-START_TEST(a_blob_that_never_stays_is_given_up_after_a_few_rounds) {
+START_TEST(an_acquire_ends_after_a_few_rounds_if_the_blob_never_stays) {
     for (int i = 0; i < 20; i++) {
         answer(404, "BlobNotFound");
         answer(201, "");
@@ -270,7 +269,7 @@ END_TEST
 
 START_TEST(a_missing_container_that_may_not_be_created_is_named) {
     options.create_container = false;
-    snprintf(options.container, sizeof options.container, "elsewhere");
+    options.container = "elsewhere";
     answer(404, "ContainerNotFound");
     ck_assert_int_eq(acquire("a"), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_uint_eq(http_fake_count(fake), 1);
@@ -298,7 +297,7 @@ START_TEST(a_blob_that_cannot_be_created_is_named) {
 }
 END_TEST
 
-/* The manager gives back a lease that an acquire may have got before it was refused. */
+/* The manager releases a lease that an acquire may have got before it was rejected. */
 START_TEST(a_refused_acquire_tells_whether_an_attempt_before_had_no_answer) {
     bool had_no_answer = _i == 1;
     if (had_no_answer) {
@@ -315,7 +314,8 @@ START_TEST(metadata_that_no_header_can_hold_is_refused) {
     char name[2000];
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
-    http_headers_add(&options.metadata, name, "v");
+    options.metadata = &(const struct leasehold_metadata){name, "v"};
+    options.metadata_count = 1;
     answer(404, "BlobNotFound");
     ck_assert_int_eq(acquire("a"), STATUS_TOO_LARGE);
     ck_assert_uint_eq(http_fake_count(fake), 1);
@@ -348,7 +348,7 @@ START_TEST(the_lease_is_reckoned_from_before_the_request_that_was_granted_not_fr
 }
 END_TEST
 
-/* --- renew, release, break --- */
+/* ---- renew, release, break ---- */
 
 static void assert_lease_action(size_t index, const char *action) {
     assert_target(index, "/acct/leases/lease-a?comp=lease");
@@ -402,11 +402,12 @@ START_TEST(breaking_ends_the_lease_at_once) {
 }
 END_TEST
 
-/* --- in whose name --- */
+/* ---- correlation ---- */
 
 START_TEST(an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step) {
     struct correlation correlation = {.invocation_id = "call-1"};
-    log_configure(LOG_DEBUG, "test"); /* each answer is a line, with the correlation at its end */
+    log_configure(LOG_DEBUG,
+                  "test"); /* each reply is logged as a line that ends with the correlation */
     const struct correlation *before = correlation_use(&correlation);
     answer(404, "BlobNotFound");
     answer(201, "");
@@ -419,7 +420,7 @@ START_TEST(an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step) {
 }
 END_TEST
 
-/* --- abandoned --- */
+/* ---- abandoned ---- */
 
 static lease_store_blob_wanted_done asked_done;
 static void *asked_context;
@@ -443,7 +444,7 @@ static void abandon(void *context) {
     struct waited *own = context;
     store.base.ops->abandon(&store.base, &own->call);
     ck_assert_ptr_null(own->call.own);
-    store.base.ops->abandon(&store.base, &own->call); /* nothing is under way any more */
+    store.base.ops->abandon(&store.base, &own->call); /* no call is under way */
     loop_call_end(&own->loop_call);
 }
 
@@ -467,7 +468,7 @@ static void hang(void) {
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 201});
 }
 
-/* Another call ends, and so the abandoned one would have been answered by now. */
+/* Another call has ended, so the abandoned one would have been answered by now. */
 static void assert_not_answered(void) {
     http_fake_let_go(fake);
     ck_assert_int_eq(waited.end_count, 0);
@@ -475,7 +476,7 @@ static void assert_not_answered(void) {
     ck_assert_int_eq(run(RENEW, "b", id), STATUS_OK);
 }
 
-/* _i: which kind */
+/* _i: the kind */
 START_TEST(a_call_that_is_abandoned_is_not_answered) {
     hang();
     start_waited((enum kind)_i);
@@ -500,7 +501,7 @@ START_TEST(a_call_may_be_abandoned_before_it_is_sent) {
 }
 END_TEST
 
-/* _i 0: while the container is created; 1: while the blob is; 2: in the second try */
+/* _i 0: while the container is created; 1: while the blob is created; 2: in the second try */
 START_TEST(an_acquire_may_be_abandoned_in_every_step) {
     answer(404, "ContainerNotFound");
     for (int i = 0; i < _i; i++) {
@@ -559,7 +560,7 @@ int main(void) {
     tcase_add_test(tests, a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add);
     tcase_add_test(tests, somebody_else_may_be_first_to_create);
     tcase_add_test(tests, a_container_deleted_before_its_blob_was_there_is_created_again);
-    tcase_add_test(tests, a_blob_that_never_stays_is_given_up_after_a_few_rounds);
+    tcase_add_test(tests, an_acquire_ends_after_a_few_rounds_if_the_blob_never_stays);
     tcase_add_test(tests, a_missing_container_that_may_not_be_created_is_named);
     tcase_add_test(tests, a_container_that_cannot_be_created_is_named);
     tcase_add_test(tests, a_blob_that_cannot_be_created_is_named);

@@ -1,7 +1,4 @@
-/*
- * The library's face: what reaches storage, what it says of storage's answers, and how its life
- * ends.
- */
+/* test_leasehold.c - the public API: what reaches storage, what replies mean, how clients end. */
 #include "lease/leasehold.h"
 
 #include <errno.h>
@@ -24,7 +21,7 @@ static char connection_string[512];
 static struct leasehold *client;
 static struct leasehold_error err;
 
-/* --- a client of a storage that says what the test wants --- */
+/* ---- a client of a scripted storage ---- */
 
 static void start_fake(void) {
     fake = http_fake_new();
@@ -77,7 +74,7 @@ static struct leasehold_lease *acquire(const char *name) {
     return lease;
 }
 
-/* The header of request `index`, "" if none. */
+/* Returns the header of request `index`, "" if there is none. */
 static const char *sent(size_t index, const char *name) {
     const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
     return value != NULL ? value : "";
@@ -95,9 +92,16 @@ START_TEST(what_is_not_allowed_is_invalid_and_storage_is_not_asked) {
         leasehold_acquire(client, &(struct leasehold_request){.name = NULL}, &lease, NULL),
         LEASEHOLD_INVALID);
     ck_assert_int_eq(leasehold_break(client, "a//b", NULL, &err), LEASEHOLD_INVALID);
-    struct leasehold_options options =
-        leasehold_options_default(); /* without a connection string */
+    struct leasehold_options options = leasehold_options_default();
     struct leasehold *unopened = NULL;
+    ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
+    ck_assert_str_eq(err.message, "connection_string is not set");
+    options.connection_string = "AccountName=x;AccountKey=secret%%%";
+    ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "AccountKey"));
+    ck_assert_ptr_null(strstr(err.message, "secret"));
+    options.connection_string = "UseDevelopmentStorage=true";
+    options.duration_s = 14;
     ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
     ck_assert_ptr_null(unopened);
     ck_assert_uint_eq(http_fake_count(fake), 0);
@@ -113,7 +117,7 @@ START_TEST(options_reach_storage) {
     options.metadata = (const struct leasehold_metadata[]){{"Site", "north 1"}};
     options.metadata_count = 1;
     reopen_with(&options);
-    memset(container, 'x', sizeof container - 1); /* it has been copied */
+    memset(container, 'x', sizeof container - 1); /* the client has a copy */
     answer(404, "x-ms-error-code: BlobNotFound\r\n");
     answer(201, NULL);
     struct leasehold_lease *lease = acquire("a");
@@ -147,7 +151,7 @@ START_TEST(a_request_says_itself_whether_and_how_long_it_waits_for_a_holder) {
     struct leasehold_options options = leasehold_options_default();
     answer(409, held);
     ck_assert_int_eq(try_once(&lease),
-                     LEASEHOLD_HELD_ELSEWHERE); /* although the client would wait */
+                     LEASEHOLD_HELD_ELSEWHERE); /* although the client's options say to wait */
     ck_assert_uint_eq(http_fake_count(fake), 1);
     options.acquire_timeout_ms = 0;
     reopen_with(&options);
@@ -167,7 +171,7 @@ START_TEST(a_request_says_itself_whether_and_how_long_it_waits_for_a_holder) {
 }
 END_TEST
 
-/* --- results --- */
+/* ---- results ---- */
 
 static const struct {
     const char *headers;
@@ -194,7 +198,7 @@ END_TEST
 static const int foreign_statuses[] = {200, 201, 302, 400, 403, 404, 409, 412};
 enum { FOREIGN_STATUSES = sizeof foreign_statuses / sizeof foreign_statuses[0] };
 
-/* Whatever something on the way answers: no lease was granted, and none was refused. */
+/* A reply that is not storage's neither grants a lease nor says that somebody else holds it. */
 START_TEST(what_answers_in_storages_place_grants_and_refuses_nothing) {
     struct leasehold_lease *lease = NULL;
     http_fake_push(fake, &(struct http_fake_answer){
@@ -244,85 +248,88 @@ START_TEST(breaking_says_whether_there_was_anything_to_break) {
 }
 END_TEST
 
-/* --- a lease in hand --- */
+/* ---- a lease in hand ---- */
 
-struct heard {
+struct observer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int renewed, failed, lost;
     struct leasehold_event last;
     char name[16], id[40], reason[512];
-    sigset_t blocked;                /* where the events are told */
+    sigset_t blocked;                /* on the thread of the events */
     struct leasehold_lease *release; /* to be released from inside the next event */
 };
 
-static struct heard heard = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                             .changed = PTHREAD_COND_INITIALIZER};
+static struct observer observer = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                   .changed = PTHREAD_COND_INITIALIZER};
 
-static void hear(int *count, const struct leasehold_event *event) {
-    pthread_mutex_lock(&heard.lock);
+static void observe(int *count, const struct leasehold_event *event) {
+    pthread_mutex_lock(&observer.lock);
     (*count)++;
-    heard.last = *event;
-    pthread_sigmask(SIG_SETMASK, NULL, &heard.blocked);
-    snprintf(heard.name, sizeof heard.name, "%s", event->lease_name);
-    snprintf(heard.id, sizeof heard.id, "%s", event->lease_id);
-    snprintf(heard.reason, sizeof heard.reason, "%s", event->reason != NULL ? event->reason : "");
-    struct leasehold_lease *lease = heard.release;
-    heard.release = NULL;
-    pthread_cond_broadcast(&heard.changed);
-    pthread_mutex_unlock(&heard.lock);
+    observer.last = *event;
+    pthread_sigmask(SIG_SETMASK, NULL, &observer.blocked);
+    snprintf(observer.name, sizeof observer.name, "%s", event->lease_name);
+    snprintf(observer.id, sizeof observer.id, "%s", event->lease_id);
+    snprintf(observer.reason, sizeof observer.reason, "%s",
+             event->reason != NULL ? event->reason : "");
+    struct leasehold_lease *lease = observer.release;
+    observer.release = NULL;
+    pthread_cond_broadcast(&observer.changed);
+    pthread_mutex_unlock(&observer.lock);
     leasehold_release(lease);
 }
 
 static void on_renewed(void *context, const struct leasehold_event *event) {
-    hear(&((struct heard *)context)->renewed, event);
+    observe(&((struct observer *)context)->renewed, event);
 }
 
 static void on_renewal_failed(void *context, const struct leasehold_event *event) {
-    hear(&((struct heard *)context)->failed, event);
+    observe(&((struct observer *)context)->failed, event);
 }
 
 static void on_lost(void *context, const struct leasehold_event *event) {
-    hear(&((struct heard *)context)->lost, event);
+    observe(&((struct observer *)context)->lost, event);
 }
 
 static void await(const int *count, int wanted) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
-    pthread_mutex_lock(&heard.lock);
+    pthread_mutex_lock(&observer.lock);
     while (*count < wanted) {
-        if (pthread_cond_timedwait(&heard.changed, &heard.lock, &until) == ETIMEDOUT) {
+        if (pthread_cond_timedwait(&observer.changed, &observer.lock, &until) == ETIMEDOUT) {
             ck_abort_msg("event %d did not come", wanted);
         }
     }
-    pthread_mutex_unlock(&heard.lock);
+    pthread_mutex_unlock(&observer.lock);
 }
 
 /* Leases are renewed after 100 ms, and again 50 ms after a failure. */
 static void listen_closely(void) {
-    pthread_mutex_lock(&heard.lock);
-    heard.renewed = heard.failed = heard.lost =
+    pthread_mutex_lock(&observer.lock);
+    observer.renewed = observer.failed = observer.lost =
         0; /* an earlier test may have run in this process */
-    pthread_mutex_unlock(&heard.lock);
+    pthread_mutex_unlock(&observer.lock);
     struct leasehold_options options = leasehold_options_default();
     options.duration_s = 15;
     options.renew_interval_ms = 100;
     options.renew_retry_ms = 50;
-    options.listener = (struct leasehold_listener){on_renewed, on_renewal_failed, on_lost, &heard};
+    options.listener =
+        (struct leasehold_listener){on_renewed, on_renewal_failed, on_lost, &observer};
     reopen_with(&options);
 }
 
-START_TEST(the_listener_hears_of_renewals_with_all_there_is_to_say) {
+START_TEST(the_listener_is_notified_of_renewals_with_all_details) {
     listen_closely();
     struct leasehold_lease *lease = acquire("a");
-    await(&heard.renewed, 1);
-    pthread_mutex_lock(&heard.lock);
-    ck_assert_str_eq(heard.name, "a");
-    ck_assert_str_eq(heard.id, leasehold_id(lease));
-    ck_assert_int_ge(heard.last.renewal_count, 1);
-    int64_t left_ms = heard.last.expires_ms - heard.last.time_ms;
-    pthread_mutex_unlock(&heard.lock);
+    await(&observer.renewed, 1);
+    pthread_mutex_lock(&observer.lock);
+    ck_assert_str_eq(observer.name, "a");
+    ck_assert_str_eq(observer.id, leasehold_id(lease));
+    ck_assert_int_ge(observer.last.renewal_count, 1);
+    ck_assert_ptr_null(observer.last.reason);
+    int64_t left_ms = observer.last.expires_ms - observer.last.time_ms;
+    pthread_mutex_unlock(&observer.lock);
     ck_assert_int_gt(left_ms, 10000);
     ck_assert_int_le(left_ms, 15000);
     ck_assert_int_ge(leasehold_renewal_count(lease), 1);
@@ -333,18 +340,34 @@ START_TEST(the_listener_hears_of_renewals_with_all_there_is_to_say) {
 }
 END_TEST
 
-START_TEST(the_listener_hears_of_a_failed_renewal_and_of_the_loss) {
+START_TEST(a_listener_in_the_request_takes_the_place_of_the_clients) {
+    static struct observer own;
+    own.renewed = 0;
+    listen_closely();
+    const struct leasehold_request request = {.name = "own",
+                                              .listener = {.renewed = on_renewed, .context = &own}};
+    struct leasehold_lease *lease;
+    ck_assert_int_eq(leasehold_acquire(client, &request, &lease, &err), LEASEHOLD_OK);
+    await(&own.renewed, 1);
+    leasehold_release(lease);
+    pthread_mutex_lock(&observer.lock);
+    ck_assert_int_eq(observer.renewed, 0);
+    pthread_mutex_unlock(&observer.lock);
+}
+END_TEST
+
+START_TEST(the_listener_is_notified_of_a_failed_renewal_and_of_the_loss) {
     listen_closely();
     struct leasehold_lease *lease = acquire("a");
     answer(500, NULL);
     answer(409, "x-ms-error-code: LeaseIdMismatchWithLeaseOperation\r\n");
-    await(&heard.failed, 1);
-    await(&heard.lost, 1);
-    pthread_mutex_lock(&heard.lock);
-    ck_assert_str_eq(heard.name, "a");
-    ck_assert_str_ne(heard.reason, "");
-    ck_assert_int_le(heard.last.last_renewal_ms, heard.last.time_ms);
-    pthread_mutex_unlock(&heard.lock);
+    await(&observer.failed, 1);
+    await(&observer.lost, 1);
+    pthread_mutex_lock(&observer.lock);
+    ck_assert_str_eq(observer.name, "a");
+    ck_assert_str_ne(observer.reason, "");
+    ck_assert_int_le(observer.last.last_renewal_ms, observer.last.time_ms);
+    pthread_mutex_unlock(&observer.lock);
     ck_assert(!leasehold_is_held(lease));
     ck_assert_int_eq(leasehold_safe_for_ms(lease), 0);
     ck_assert_int_eq(leasehold_wait(lease, PATIENCE_MS, &err), LEASEHOLD_LOST);
@@ -353,7 +376,7 @@ START_TEST(the_listener_hears_of_a_failed_renewal_and_of_the_loss) {
 }
 END_TEST
 
-/* Neither "renewed" nor "lost" nor "released" is to be had from something on the way. */
+/* A reply that is not storage's means neither renewed nor lost nor released. */
 START_TEST(what_answers_in_storages_place_renews_loses_and_takes_back_nothing) {
     static const int statuses[] = {200, 409, 404};
     enum { STATUSES = sizeof statuses / sizeof statuses[0] };
@@ -362,12 +385,12 @@ START_TEST(what_answers_in_storages_place_renews_loses_and_takes_back_nothing) {
     for (int i = 0; i < STATUSES; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true, .status = statuses[i]});
     }
-    await(&heard.failed, STATUSES);
-    await(&heard.renewed, 1);
-    ck_assert_int_eq(heard.lost, 0);
+    await(&observer.failed, STATUSES);
+    await(&observer.renewed, 1);
+    ck_assert_int_eq(observer.lost, 0);
     ck_assert(leasehold_is_held(lease));
     leasehold_release(lease);
-    ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0); /* nothing is renewed any more */
+    ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0); /* nothing is renewed after close */
     client = NULL;
 
     size_t before = http_fake_count(fake);
@@ -387,10 +410,10 @@ END_TEST
 START_TEST(a_lease_may_be_released_from_inside_an_event) {
     listen_closely();
     struct leasehold_lease *lease = acquire("a");
-    pthread_mutex_lock(&heard.lock);
-    heard.release = lease;
-    pthread_mutex_unlock(&heard.lock);
-    await(&heard.renewed, 1);
+    pthread_mutex_lock(&observer.lock);
+    observer.release = lease;
+    pthread_mutex_unlock(&observer.lock);
+    await(&observer.renewed, 1);
     ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0);
     client = NULL;
     ck_assert_str_eq(sent(http_fake_count(fake) - 1, "x-ms-lease-action"), "release");
@@ -429,7 +452,7 @@ START_TEST(a_step_that_needs_more_of_the_lease_than_is_left_renews_it_first) {
 }
 END_TEST
 
-/* --- the end --- */
+/* ---- closing ---- */
 
 struct caller {
     pthread_t thread;
@@ -470,7 +493,7 @@ static bool is_release(size_t index) {
     return strcmp(sent(index, "x-ms-lease-action"), "release") == 0;
 }
 
-/* How many leases were released. A release that is answered late is sent again. */
+/* Returns how many leases were released. A release whose reply is late is sent again. */
 static int count_released(void) {
     int count = 0;
     for (size_t i = 0; i < http_fake_count(fake); i++) {
@@ -500,17 +523,17 @@ START_TEST(close_says_how_many_leases_storage_has_not_taken_back) {
     hang(), hang();
     int64_t begun_ms = process_now_ms();
     ck_assert_int_eq(leasehold_close(client, 1000),
-                     2); /* shorter than a release's timeout: none is repeated */
+                     2); /* shorter than a release's timeout, so none is retried */
     ck_assert_int_ge(process_now_ms() - begun_ms, 1000);
     ck_assert_int_eq(leasehold_close(NULL, 0), 0);
     client = NULL;
     http_fake_wait(fake, 4);
-    ck_assert_uint_eq(http_fake_count(fake), 4); /* both were asked for at once */
+    ck_assert_uint_eq(http_fake_count(fake), 4); /* both were sent at once */
     http_fake_let_go(fake);
 }
 END_TEST
 
-/* --- the program around it --- */
+/* ---- the calling program ---- */
 
 START_TEST(nothing_is_printed) {
     FILE *files[2] = {tmpfile(), tmpfile()};
@@ -537,13 +560,13 @@ START_TEST(the_programs_signals_stay_the_programs) {
     listen_closely();
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     struct leasehold_lease *lease = acquire("a");
-    await(&heard.renewed, 1);
-    pthread_mutex_lock(&heard.lock);
+    await(&observer.renewed, 1);
+    pthread_mutex_lock(&observer.lock);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        ck_assert_int_eq(sigismember(&heard.blocked, signals[i]), 1);
+        ck_assert_int_eq(sigismember(&observer.blocked, signals[i]), 1);
         ck_assert_int_eq(sigismember(&after, signals[i]), 0);
     }
-    pthread_mutex_unlock(&heard.lock);
+    pthread_mutex_unlock(&observer.lock);
     leasehold_release(lease);
 }
 END_TEST
@@ -563,8 +586,9 @@ int main(void) {
     tcase_add_loop_test(tests, what_answers_in_storages_place_grants_and_refuses_nothing, 0,
                         FOREIGN_STATUSES);
     tcase_add_test(tests, breaking_says_whether_there_was_anything_to_break);
-    tcase_add_test(tests, the_listener_hears_of_renewals_with_all_there_is_to_say);
-    tcase_add_test(tests, the_listener_hears_of_a_failed_renewal_and_of_the_loss);
+    tcase_add_test(tests, the_listener_is_notified_of_renewals_with_all_details);
+    tcase_add_test(tests, a_listener_in_the_request_takes_the_place_of_the_clients);
+    tcase_add_test(tests, the_listener_is_notified_of_a_failed_renewal_and_of_the_loss);
     tcase_add_test(tests, what_answers_in_storages_place_renews_loses_and_takes_back_nothing);
     tcase_add_test(tests, a_lease_may_be_released_from_inside_an_event);
     tcase_add_test(tests, waiting_with_a_lease_in_hand_ends_in_time);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "server/http_server.h"
 #include "support/calls/raw_http.h"
 #include "support/fakes/clock_fake.h"
 #include "support/processes/check_main.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lease/lease_options.h"
 #include "support/fakes/settings_loader.h"
 #include "support/processes/check_main.h"
 
@@ -250,21 +251,21 @@ static const struct renewal {
     const char *duration;
     const char *threshold;
     const char *interval; /* "": the default */
-    double fraction;      /* 0: refused */
+    int64_t after_ms;     /* a lease of 60 s is renewed */
     const char *limit;
 } renewals[] = {
-    {"00:00:30", "0.9", "", 2.0 / 3, NULL},
-    {"00:01:00", "0.9", "00:00:40", 2.0 / 3, NULL},
-    {"00:00:30", "0.9", "00:00:26.999", 26.999 / 30, NULL},
+    {"00:00:30", "0.9", "", 40000, NULL},
+    {"00:01:00", "0.9", "00:00:40", 40000, NULL},
+    {"00:00:30", "0.9", "00:00:26.999", 53998, NULL},
     {"00:00:30", "0.9", "00:00:27", 0, "00:00:27.000"},
     {"00:00:31", "0.95", "00:00:31", 0, "00:00:29.450"},
-    {"00:00:30", "0.67", "", 2.0 / 3, NULL},
-    {"00:00:30", "0.66", "", 0.495, NULL},
-    {"00:00:30", "0.5", "", 0.375, NULL},
+    {"00:00:30", "0.67", "", 40000, NULL},
+    {"00:00:30", "0.66", "", 29700, NULL},
+    {"00:00:30", "0.5", "", 22500, NULL},
     {"00:00:30", "0.5", "00:00:15", 0, "00:00:15.000"},
-    {"Infinite", "0.9", "", 2.0 / 3, NULL},
-    {"Infinite", "0.9", "10.00:00:00", 2.0 / 3, NULL},
-    {"Infinite", "0.5", "00:00:01", 0.375, NULL},
+    {"Infinite", "0.9", "", 40000, NULL},
+    {"Infinite", "0.9", "10.00:00:00", 40000, NULL},
+    {"Infinite", "0.5", "00:00:01", 22500, NULL},
 };
 enum { RENEWAL_COUNT = sizeof renewals / sizeof renewals[0] };
 
@@ -279,7 +280,8 @@ START_TEST(only_an_interval_that_is_set_can_be_at_odds_with_the_threshold) {
              renewal->interval);
     if (renewal->limit == NULL) {
         load_ok(SIGN_IN, duration, threshold, interval);
-        ck_assert_double_eq_tol(loader.settings.lease.renew_fraction, renewal->fraction, 1e-9);
+        ck_assert_int_eq(lease_options_renew_after_ms(&loader.settings.lease, 60),
+                         renewal->after_ms);
     } else {
         snprintf(line, sizeof line,
                  "DistributedLeasing:AutoRenewInterval is '%s'; allowed: a time span from "
@@ -295,9 +297,9 @@ END_TEST
 
 START_TEST(aliases_are_read_and_the_setting_itself_wins) {
     load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=alias-");
-    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "alias-");
+    ck_assert_str_eq(loader.settings.lease.blob_prefix, "alias-");
     load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=alias-", "DistributedLeasing:BlobPrefix=main-");
-    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "main-");
+    ck_assert_str_eq(loader.settings.lease.blob_prefix, "main-");
     load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias",
             "DistributedLeasing:StorageAccountUri=https://main");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://main");
@@ -367,15 +369,15 @@ END_TEST
 
 START_TEST(underscores_win_for_a_setting_and_for_its_alias) {
     load_ok(SIGN_IN, "DistributedLeasing:BlobPrefix=x", "DistributedLeasing__BlobPrefix=winner");
-    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner");
+    ck_assert_str_eq(loader.settings.lease.blob_prefix, "winner");
     load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=x", "DistributedLeasing__KeyPrefix=winner");
-    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner");
+    ck_assert_str_eq(loader.settings.lease.blob_prefix, "winner");
     load_ok(SIGN_IN, "DistributedLeasing__KeyPrefix=x", "DistributedLeasing:BlobPrefix=winner");
-    ck_assert_str_eq(loader.settings.lease_store.blob_prefix,
+    ck_assert_str_eq(loader.settings.lease.blob_prefix,
                      "winner"); /* the setting wins over its alias */
     load_ok(SIGN_IN, "DistributedLeasing:Metadata:a=x", "DistributedLeasing__Metadata__A=winner");
-    ck_assert_uint_eq(loader.settings.lease_store.metadata.count, 1);
-    ck_assert_str_eq(loader.settings.lease_store.metadata.items[0].value, "winner");
+    ck_assert_uint_eq(loader.settings.lease.metadata_count, 1);
+    ck_assert_str_eq(loader.settings.lease.metadata[0].value, "winner");
 }
 END_TEST
 
@@ -528,11 +530,12 @@ START_TEST(settings_come_from_the_files_too) {
     temp_folder_write(&loader.folder, "host.json",
                       "{\"extensions\":{\"http\":{\"routePrefix\":\"v2\"}}}");
     load_ok("HANDLER_INSTANCE=x");
-    ck_assert_str_eq(loader.settings.lease_store.container, "local");
+    ck_assert_str_eq(loader.settings.lease.container, "local");
     ck_assert_int_eq(loader.settings.lease.renew_max_retries, 7);
     ck_assert(!loader.settings.lease.auto_renew);
     ck_assert_double_eq(loader.settings.lease.safety_threshold, 0.8);
-    ck_assert_str_eq(http_headers_get(&loader.settings.lease_store.metadata, "team"), "shop");
+    ck_assert_str_eq(loader.settings.lease.metadata[0].name, "team");
+    ck_assert_str_eq(loader.settings.lease.metadata[0].value, "shop");
     ck_assert_str_eq(loader.settings.route_prefix, "v2");
 }
 END_TEST
@@ -566,12 +569,12 @@ START_TEST(metadata_is_collected_and_a_higher_place_wins) {
                       "words\",\"gone\":\"x\"}}}");
     load_ok(SIGN_IN, "DistributedLeasing__Metadata__owner=environment",
             "DistributedLeasing__Metadata__gone=");
-    const struct http_headers *metadata = &loader.settings.lease_store.metadata;
-    ck_assert_uint_eq(metadata->count, 2);
-    ck_assert_str_eq(metadata->items[0].name, "owner");
-    ck_assert_str_eq(metadata->items[0].value, "environment");
-    ck_assert_str_eq(metadata->items[1].name, "_b2");
-    ck_assert_str_eq(metadata->items[1].value, "two words");
+    const struct leasehold_metadata *metadata = loader.settings.lease.metadata;
+    ck_assert_uint_eq(loader.settings.lease.metadata_count, 2);
+    ck_assert_str_eq(metadata[0].name, "owner");
+    ck_assert_str_eq(metadata[0].value, "environment");
+    ck_assert_str_eq(metadata[1].name, "_b2");
+    ck_assert_str_eq(metadata[1].value, "two words");
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lease/lease_options.h"
 #include "support/fakes/settings_loader.h"
 #include "support/processes/check_main.h"
 
@@ -74,17 +75,17 @@ static const struct field {
     FIELD("SSL_CERT_FILE", STRING, ca_file, NULL,
           "a file that can be read, with certificates in PEM form"),
     FIELD(
-        "DistributedLeasing:ContainerName", CHARS, lease_store.container, "leases",
+        "DistributedLeasing:ContainerName", STRING, lease.container, "leases",
         "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"),
-    FIELD("DistributedLeasing:CreateContainerIfNotExists", BOOL, lease_store.create_container,
-          "true", "true or false"),
-    FIELD("DistributedLeasing:BlobPrefix", CHARS, lease_store.blob_prefix, "lease-",
+    FIELD("DistributedLeasing:CreateContainerIfNotExists", BOOL, lease.create_container, "true",
+          "true or false"),
+    FIELD("DistributedLeasing:BlobPrefix", STRING, lease.blob_prefix, "lease-",
           "up to 100 of A-Z a-z 0-9 . _ ~ - /, no part in front of a slash empty or ending with a "
           "dot"),
     FIELD("DistributedLeasing:AutoRenew", BOOL, lease.auto_renew, "true", "true or false"),
     FIELD("DistributedLeasing:DefaultLeaseDuration", INT, lease.duration_s, "30",
           "whole seconds from 00:00:15 to 00:01:00, or Infinite"),
-    FIELD("DistributedLeasing:AutoRenewInterval", DOUBLE, lease.renew_fraction, "0.666667",
+    FIELD("DistributedLeasing:AutoRenewInterval", INT64, lease.renew_interval_ms, "-1",
           "a time span from 00:00:00.001, below the safety threshold"),
     FIELD("DistributedLeasing:AutoRenewMaxRetries", INT, lease.renew_max_retries, "3",
           "a whole number from 0 to 100"),
@@ -260,9 +261,9 @@ static const struct example {
     {"DistributedLeasing:DefaultLeaseDuration", "00:00:15", "15"},
     {"DistributedLeasing:DefaultLeaseDuration", "00:01:00.000", "60"},
     {"DistributedLeasing:DefaultLeaseDuration", "infinite", "-1"},
-    {"DistributedLeasing:AutoRenewInterval", "00:00:15", "0.5"},
-    {"DistributedLeasing:AutoRenewInterval", "00:00:00.0015", "3.33333e-05"},
-    {"DistributedLeasing:AutoRenewInterval", "00:00:26.9999", "0.899967"},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:15", "15000"},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:00.0015", "1"},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:26.9999", "26999"},
     {"DistributedLeasing:AutoRenewMaxRetries", "0", "0"},
     {"DistributedLeasing:AutoRenewMaxRetries", "100", "100"},
     {"DistributedLeasing:AutoRenewRetryInterval", "00:00:00.001", "1"},
@@ -458,17 +459,21 @@ START_TEST(every_row_is_tested_here_and_described) {
 END_TEST
 
 START_TEST(the_defaults_of_leases_are_the_librarys) {
-    struct lease_options library = lease_options_default();
+    struct leasehold_options library = lease_options_default();
     load_ok(SIGN_IN);
-    const struct lease_options *lease = &loader.settings.lease;
+    const struct leasehold_options *lease = &loader.settings.lease;
+    ck_assert_str_eq(lease->container, library.container);
+    ck_assert_str_eq(lease->blob_prefix, library.blob_prefix);
+    ck_assert_int_eq(lease->create_container, library.create_container);
     ck_assert_int_eq(lease->auto_renew, library.auto_renew);
     ck_assert_int_eq(lease->duration_s, library.duration_s);
-    ck_assert(lease->renew_fraction == library.renew_fraction);
+    ck_assert_int_eq(lease->renew_interval_ms, library.renew_interval_ms);
     ck_assert_int_eq(lease->renew_max_retries, library.renew_max_retries);
     ck_assert_int_eq(lease->renew_retry_ms, library.renew_retry_ms);
     ck_assert(lease->safety_threshold == library.safety_threshold);
     ck_assert_int_eq(lease->acquire_timeout_ms, library.acquire_timeout_ms);
     ck_assert_int_eq(lease->acquire_retry_ms, library.acquire_retry_ms);
+    ck_assert_uint_eq(lease->metadata_count, library.metadata_count);
 }
 END_TEST
 

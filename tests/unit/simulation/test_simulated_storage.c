@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/http_message.h"
 #include "base/utc.h"
 #include "identity/credential.h"
 #include "support/calls/simulated_calls.h"

@@ -37,7 +37,7 @@ static void answer(int status, const char *headers) {
     http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = headers});
 }
 
-/* The header of request `index`, "" if none: what is sent and what is not are compared alike. */
+/* Returns a header of request `index`; "" if it was not sent, so that both can be compared. */
 static const char *sent(size_t index, const char *name) {
     const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
     return value ? value : "";
@@ -141,10 +141,7 @@ START_TEST(acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_fr
     for (size_t i = 0; i < 3; i++) {
         ck_assert_str_eq(sent(i, "x-ms-proposed-lease-id"), lease_id);
     }
-    /*
-     * Two backoffs of at least half of 100 and 200 ms lie between: the first attempt's time would
-     * be earlier.
-     */
+    /* sent_ms is the last attempt's: two backoffs of at least 50 and 100 ms come before it. */
     ck_assert_int_ge(sent_ms, before_ms + 150);
 }
 END_TEST
@@ -282,7 +279,7 @@ static const struct {
 static int current; /* index of the operation under test */
 enum { OPERATION_COUNT = sizeof operations / sizeof operations[0] };
 
-/* An answer that does not count is followed by storage's own, or is the end of the one attempt. */
+/* A foreign answer is followed by storage's own, or ends the operation if there is one attempt. */
 static void expect_no_success(const struct http_fake_answer *foreign) {
     size_t before = http_fake_count(fake);
     http_fake_push(fake, foreign);
@@ -314,7 +311,7 @@ START_TEST(an_operation_has_one_success) {
 }
 END_TEST
 
-/* What a gateway answers in storage's place says nothing about a container, a blob or a lease. */
+/* A gateway's answer says nothing about a container, a blob or a lease. */
 START_TEST(a_gateways_refusal_is_no_answer_to_an_operation) {
     static const int statuses[] = {400, 401, 403, 404, 405, 407, 409, 412, 451, 502};
     current = _i;

@@ -15,7 +15,7 @@ static struct storage_clock storage;
 
 enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
 
-/* The wall clock is right; those tests in which it is not set it themselves. */
+/* The wall clock is right, unless a test sets it. */
 static void set_up(void) {
     clock_fake_init(&local, 1000000, NOON_MS);
     storage_clock_init(&storage, &local.base);
@@ -31,15 +31,15 @@ static int64_t date_ms(const char *date) {
     return ms;
 }
 
-static void hear(const char *date) {
+static void observe(const char *date) {
     storage_clock_observe(&storage, date, 1000000, 1000000);
 }
 
 START_TEST(before_storage_has_been_heard_the_wall_clock_stands_in) {
     clock_fake_jump_wall(&local, 500);
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + 500);
-    hear(NULL);
-    hear("yesterday");
+    observe(NULL);
+    observe("yesterday");
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + 500);
     ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS + 500);
     ck_assert_int_eq(storage_clock_signing_ms(&storage), NOON_MS + 500);
@@ -57,10 +57,7 @@ START_TEST(a_date_is_carried_forward_on_our_clock_whatever_the_wall_clock_does) 
 END_TEST
 
 START_TEST(the_time_is_never_ahead_of_storages) {
-    /*
-     * The answer took 400 ms; the Date may have been set at its end, and mean the second's
-     * beginning.
-     */
+    /* The answer took 400 ms. The Date may have been set at its end, early in that second. */
     storage_clock_observe(&storage, NOON, 1000000 - 400, 1000000);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
 }
@@ -69,10 +66,10 @@ END_TEST
 START_TEST(answers_narrow_the_bounds) {
     storage_clock_observe(&storage, NOON, 1000000, 1000000);
     clock_fake_advance(&local, 300);
-    /* A second later by its Date after 0.3 s: so it was 12:00:00.7 at first. */
+    /* After 0.3 s the Date is a second later, so the first answer was made at 12:00:00.7. */
     storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000300, 1000300);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
-    /* A slow answer and one that tells less than is known change nothing. */
+    /* A slow answer, whose bounds are wider, changes nothing. */
     storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000300);
     storage_clock_observe(&storage, NOON, 1000000, 1000300);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
@@ -86,20 +83,20 @@ START_TEST(bounds_that_just_touch_do_not_contradict) {
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
     storage_clock_observe(&storage, NOON, 1000000, 1000000); /* none */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
-    int64_t max_ms = storage.bounds.max_ms;
+    int64_t max_ms = storage.accepted.max_ms;
     storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001,
                           1000001); /* one point on the other side */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 999);
-    ck_assert_int_eq(storage.bounds.max_ms, max_ms);
+    ck_assert_int_eq(storage.accepted.max_ms, max_ms);
 }
 END_TEST
 
-/* Several servers of storage's have clocks a little apart. */
+/* The clocks of storage's servers differ a little. */
 START_TEST(a_small_contradiction_is_settled_by_the_newest_answer) {
-    hear(NOON);
-    hear("Sun, 19 Jan 2025 12:00:02 GMT");
+    observe(NOON);
+    observe("Sun, 19 Jan 2025 12:00:02 GMT");
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + 2000);
-    hear(NOON);
+    observe(NOON);
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
     ck_assert(!storage_clock_is_in_doubt(&storage));
 }
@@ -124,28 +121,28 @@ static void assert_noon(void) {
 START_TEST(one_wrong_date_moves_nothing) {
     const char *wrong = wrong_dates[_i / 2];
     if (_i % 2 == 0) {
-        hear(NOON);
-        hear(wrong);
+        observe(NOON);
+        observe(wrong);
         assert_noon();
         ck_assert(storage_clock_is_in_doubt(&storage));
     } else {
-        hear(wrong);
+        observe(wrong);
         ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS); /* by the wall clock */
         ck_assert_int_le(storage_clock_certain_ms(&storage), NOON_MS);
     }
-    hear(NOON);
+    observe(NOON);
     assert_noon();
     ck_assert(!storage_clock_is_in_doubt(&storage));
-    hear(wrong); /* the same once more, and each time alone */
-    hear(NOON);
-    hear(wrong);
+    observe(wrong); /* the same again; each time it is the only one */
+    observe(NOON);
+    observe(wrong);
     assert_noon();
 }
 END_TEST
 
 START_TEST(a_second_answer_confirms_a_jump) {
-    hear(NOON);
-    hear(ONE);
+    observe(NOON);
+    observe(ONE);
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
     clock_fake_advance(&local, 5000);
     storage_clock_observe(&storage, "Sun, 19 Jan 2025 13:00:05 GMT", 1005000, 1005000);
@@ -156,44 +153,44 @@ START_TEST(a_second_answer_confirms_a_jump) {
 END_TEST
 
 START_TEST(two_different_wrong_dates_confirm_nothing) {
-    hear(NOON);
+    observe(NOON);
     for (int i = 0; i < 4; i++) {
-        hear(i % 2 == 0 ? IN_TWO_DAYS : ONE);
+        observe(i % 2 == 0 ? IN_TWO_DAYS : ONE);
         ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
     }
 }
 END_TEST
 
 START_TEST(the_earlier_time_counts_while_there_is_doubt) {
-    hear(NOON);
-    hear(IN_TWO_DAYS);
+    observe(NOON);
+    observe(IN_TWO_DAYS);
     ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS);
-    hear(TWO_DAYS_AGO);
+    observe(TWO_DAYS_AGO);
     ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS - 2 * DAY_MS);
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
-    hear(NOON);
+    observe(NOON);
     ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS);
 }
 END_TEST
 
 /*
- * Ours is wrong by 20 minutes: the first request is refused, the second is dated rightly, the third
- * may decide.
+ * Our clock is wrong by 20 minutes. The first request is rejected, the second has the right date,
+ * and the third may judge expiry.
  */
 START_TEST(a_wrong_wall_clock_is_found_out_by_the_second_answer) {
     clock_fake_jump_wall(&local, 20 * 60 * 1000);
-    hear(NOON);
+    observe(NOON);
     ck_assert_int_eq(storage_clock_signing_ms(&storage), NOON_MS);
     ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS);
     ck_assert(storage_clock_is_in_doubt(&storage));
-    hear(NOON);
+    observe(NOON);
     assert_noon();
     ck_assert(!storage_clock_is_in_doubt(&storage));
 }
 END_TEST
 
 START_TEST(what_is_certain_is_no_later_than_what_many_answers_say) {
-    hear("Sun, 19 Jan 2025 12:00:01 GMT");
+    observe("Sun, 19 Jan 2025 12:00:01 GMT");
     storage_clock_observe(&storage, NOON, 999999, 999999);
     ck_assert_int_eq(storage_clock_certain_ms(&storage),
                      storage_clock_ms(&storage)); /* no doubt: the same */
@@ -213,15 +210,15 @@ START_TEST(bounds_widen_as_our_clock_may_drift) {
 }
 END_TEST
 
-/* The same numbers in every run: a linear congruential generator's upper bits. */
+/* Returns the same numbers in every run, from a linear congruential generator's upper bits. */
 static unsigned next_random(unsigned *seed) {
     *seed = *seed * 1664525U + 1013904223U;
     return *seed >> 16;
 }
 
 /*
- * Whatever the moments are, the truth stays between the bounds, and what is answered is at most a
- * second and the trip behind.
+ * At all times the truth stays between the bounds, and the estimate is behind by a second and the
+ * round trip at most.
  */
 START_TEST(over_many_answers_the_time_is_right_and_gets_exact) {
     const int64_t true_offset_ms = NOON_MS - 1000000 + 123;

@@ -1,6 +1,6 @@
 /*
- * Storage operations that are cancelled and abandoned, waits between them, and deadlines that come
- * while the program works. In virtual time.
+ * Storage operations that are cancelled or abandoned, waits between them, and deadlines that come
+ * while the program works. It runs in virtual time.
  */
 #include "storage/storage_request.h"
 
@@ -23,7 +23,7 @@ struct outcome {
 
 static struct storage_request request;
 static bool hangs;
-static int lost_count; /* so many calls get no answer, from the first on */
+static int lost_count; /* how many calls, from the first on, get no answer */
 
 static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
     (void)call;
@@ -168,7 +168,7 @@ START_TEST(what_is_not_cancellable_goes_on) {
 }
 END_TEST
 
-START_TEST(what_is_abandoned_is_not_told) {
+START_TEST(an_abandoned_operation_does_not_call_done) {
     struct outcome outcome = outcome_of(_i);
     hangs = true;
     for (int steps = 0; steps < 2; steps++) {
@@ -186,8 +186,8 @@ END_TEST
 /* ---- deadlines that come while the program works ---- */
 
 /*
- * Runs a request `losses` of whose attempts are lost, and whose deadline comes before look number
- * `look` at the clock. Returns whether there was such a look.
+ * Runs a request. Its first `losses` attempts are lost, and its deadline comes before the clock is
+ * read for the `look`th time. Returns false if the clock was read less often.
  */
 static bool run_past_deadline(int losses, int look, struct outcome *outcome) {
     set_up();
@@ -204,8 +204,8 @@ static bool run_past_deadline(int losses, int look, struct outcome *outcome) {
 }
 
 /*
- * A call with no time left ends the test inside the network. _i: so many attempts are lost before.
- * Two looks are before there is an attempt; then each attempt has a look of its own.
+ * A call with no time left fails the test inside the fake network. _i attempts are lost before. The
+ * clock is read twice before the first attempt, and once for each attempt.
  */
 START_TEST(nothing_is_sent_once_the_deadline_has_come_between_two_looks_at_the_clock) {
     struct outcome outcome;
@@ -230,7 +230,7 @@ int main(void) {
     tcase_add_loop_test(tcase, what_is_started_behind_a_cancellation_ends_at_once, 0, 2);
     tcase_add_loop_test(tcase, what_a_cancelled_operation_starts_is_cancelled_too, 0, 2);
     tcase_add_test(tcase, what_is_not_cancellable_goes_on);
-    tcase_add_loop_test(tcase, what_is_abandoned_is_not_told, 0, 2);
+    tcase_add_loop_test(tcase, an_abandoned_operation_does_not_call_done, 0, 2);
     suite_add_tcase(suite, tcase);
     TCase *looks = tcase_create("one look after the other");
     tcase_add_loop_test(

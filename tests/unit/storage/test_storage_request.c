@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "base/uuid.h"
+#include "http/http_transport.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "storage/storage_error.h"
 #include "support/fakes/http_fake.h"
 #include "support/processes/check_main.h"
@@ -18,16 +21,16 @@
 #define BUSY \
     { .status = 503, .code = "ServerBusy", .body = "<Error><Code>ServerBusy</Code></Error>" }
 
-/* Adds a header, and can be told to refuse and to renew itself. */
+/* Adds a header. `answer` makes it fail, and `renews` lets it get another token. */
 struct credential_fake {
     struct credential base;
     enum status answer;
     bool renews;
     int authorized;
-    int refused;
-    int believed; /* of these */
-    unsigned refused_generation;
-    int tokenless; /* so often it has no token */
+    int rejected;
+    int authenticated; /* of these */
+    unsigned rejected_generation;
+    int tokenless; /* for so many attempts it has no token */
     char path[128];
 };
 
@@ -51,16 +54,16 @@ static enum status authorize(struct credential *base, struct credential_request 
         self->tokenless--;
         return error_set(failure, STATUS_UNAVAILABLE, "no token yet");
     }
-    signed_request->generation = (unsigned)self->authorized;
+    signed_request->token_generation = (unsigned)self->authorized;
     http_headers_addf(signed_request->headers, "Authorization", "Fake %d", self->authorized);
     return self->answer == STATUS_OK ? STATUS_OK : error_set(failure, self->answer, "no token yet");
 }
 
-static bool refused(struct credential *base, unsigned generation, bool is_believed) {
+static bool on_rejected(struct credential *base, unsigned generation, bool is_authenticated) {
     struct credential_fake *self = (struct credential_fake *)base;
-    self->refused++;
-    self->believed += is_believed;
-    self->refused_generation = generation;
+    self->rejected++;
+    self->authenticated += is_authenticated;
+    self->rejected_generation = generation;
     return self->renews;
 }
 
@@ -69,7 +72,7 @@ static void set_up(void) {
     memset(&account, 0, sizeof account);
     snprintf(account.blob_endpoint, sizeof account.blob_endpoint, "%s", http_fake_url(fake));
     snprintf(account.table_endpoint, sizeof account.table_endpoint, "%s/acme", http_fake_url(fake));
-    credential = (struct credential_fake){.base = {authorize, refused}, .answer = STATUS_OK};
+    credential = (struct credential_fake){.base = {authorize, on_rejected}, .answer = STATUS_OK};
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
     platform = http_transport_platform(transport, random_system());
     storage_client_init(&client, &platform, &account, &credential.base);
@@ -97,8 +100,8 @@ static enum status send_within(int64_t ms) {
     return storage_client_send(&client, &request, from_now(ms), &reply, &err);
 }
 
-/* What messages say of the request, and `rest` behind it. */
-static const char *told(const char *rest) {
+/* Returns the description of the request in messages, followed by `rest`. */
+static const char *expected_message(const char *rest) {
     static char text[512];
     snprintf(text, sizeof text, "PUT %s/leases/lease-x?comp=lease%s", http_fake_url(fake), rest);
     return text;
@@ -108,7 +111,7 @@ static const char *sent_header(size_t index, const char *name) {
     return http_headers_get(&http_fake_request(fake, index)->headers, name);
 }
 
-/* --- what is sent --- */
+/* ---- what is sent ---- */
 
 START_TEST(a_request_is_built_dated_and_signed) {
     http_headers_add(&request.query, "$filter", "a eq 'b&c'");
@@ -162,7 +165,7 @@ static bool is_after_noon(int64_t ms) {
     return ms >= NOON_MS && ms < NOON_MS + 20000;
 }
 
-START_TEST(dates_come_from_storage_once_it_has_told_the_time) {
+START_TEST(dates_come_from_storage_after_its_first_answer) {
     http_fake_push(fake, &(struct http_fake_answer){.headers = DATED_NOON});
     http_fake_push(fake, &(struct http_fake_answer){.headers = DATED_NOON});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
@@ -212,7 +215,7 @@ START_TEST(what_answers_in_storages_place_does_not_tell_the_time) {
 }
 END_TEST
 
-/* --- what answers mean --- */
+/* ---- what answers mean ---- */
 
 static const struct {
     const char *code;
@@ -256,7 +259,7 @@ START_TEST(an_answer_has_one_meaning) {
 }
 END_TEST
 
-START_TEST(a_blob_error_is_told_in_full) {
+START_TEST(a_blob_error_is_reported_in_full) {
     http_fake_push(
         fake,
         &(struct http_fake_answer){
@@ -272,14 +275,15 @@ START_TEST(a_blob_error_is_told_in_full) {
     ck_assert_int_eq(err.retry_after_ms, 3000);
     ck_assert_str_eq(err.code, "LeaseAlreadyPresent");
     ck_assert_str_eq(err.request_id, "abc-1");
-    ck_assert_str_eq(err.message,
-                     told(": 409 LeaseAlreadyPresent: There is already a lease present."));
+    ck_assert_str_eq(
+        err.message,
+        expected_message(": 409 LeaseAlreadyPresent: There is already a lease present."));
     ck_assert_int_eq(reply.status, 0); /* untouched */
     ck_assert_uint_eq(http_fake_count(fake), 1);
 }
 END_TEST
 
-START_TEST(a_table_error_is_told_in_full) {
+START_TEST(a_table_error_is_reported_in_full) {
     http_fake_push(fake,
                    &(struct http_fake_answer){
                        .status = 404,
@@ -287,11 +291,11 @@ START_TEST(a_table_error_is_told_in_full) {
                                "\"en-US\",\"value\":\"No such table.\\nRequestId:1\"}}}"});
     ck_assert_int_eq(send_within(10000), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_str_eq(err.code, "TableNotFound");
-    ck_assert_str_eq(err.message, told(": 404 TableNotFound: No such table."));
+    ck_assert_str_eq(err.message, expected_message(": 404 TableNotFound: No such table."));
 }
 END_TEST
 
-/* Each may come from a gateway on the way; storage has said nothing. */
+/* Each of these may come from a gateway on the way. Storage has said nothing. */
 static const struct http_fake_answer foreign_answers[] = {
     {.is_foreign = true, .status = 200},
     {.is_foreign = true, .status = 404, .headers = "x-ms-request-id:\r\n", .code = "BlobNotFound"},
@@ -329,17 +333,18 @@ START_TEST(an_answer_that_is_not_storages_is_no_answer) {
     http_fake_push(fake, &foreign_answers[_i]);
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
     ck_assert_uint_eq(http_fake_count(fake),
-                      2); /* it is tried again as after silence, and without another token */
+                      2); /* tried again as without an answer, and with the same token */
     ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
     ck_assert(err.was_in_doubt);
     ck_assert_int_eq(err.http_status, 0);
     ck_assert_str_eq(err.code, "");
-    ck_assert_int_eq(credential.refused, 0);
+    ck_assert_int_eq(credential.rejected, 0);
     char expected[64];
     snprintf(expected, sizeof expected, ": answered, but not by storage: %d",
              foreign_answers[_i].status);
-    ck_assert_msg(strncmp(err.message, told(expected), strlen(told(expected))) == 0, "%s",
-                  err.message);
+    ck_assert_msg(
+        strncmp(err.message, expected_message(expected), strlen(expected_message(expected))) == 0,
+        "%s", err.message);
     ck_assert_int_eq(send_within(10000), STATUS_OK); /* storage is back */
 }
 END_TEST
@@ -353,8 +358,9 @@ START_TEST(the_message_says_what_answered_in_storages_place) {
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
     ck_assert_str_eq(
         err.message,
-        told(": answered, but not by storage: 404, Content-Type text/html, Server nginx, "
-             "without x-ms-request-id"));
+        expected_message(
+            ": answered, but not by storage: 404, Content-Type text/html, Server nginx, "
+            "without x-ms-request-id"));
 }
 END_TEST
 
@@ -387,7 +393,7 @@ START_TEST(an_answer_of_another_service_is_named) {
                                               .headers = services[_i].headers,
                                               .body = "<Error><Code>InvalidUri</Code></Error>"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
-    ck_assert_str_eq(err.message, told(services[_i].says));
+    ck_assert_str_eq(err.message, expected_message(services[_i].says));
 }
 END_TEST
 
@@ -414,7 +420,8 @@ START_TEST(a_success_that_names_another_lease_is_not_storages) {
         ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
         ck_assert_str_eq(
             err.message,
-            told(": answered, but not by storage: 200, without our lease in x-ms-lease-id"));
+            expected_message(
+                ": answered, but not by storage: 200, without our lease in x-ms-lease-id"));
     }
     http_fake_push(fake, &(struct http_fake_answer){
                              .headers = "X-MS-Lease-Id: 11111111-2222-4333-8444-555555555555\r\n"});
@@ -433,7 +440,7 @@ START_TEST(no_message_holds_a_sas_or_a_parameter) {
                        .status = 403, .body = "<Error><Code>AuthenticationFailed</Code></Error>"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "&sv=1&sig=SECRET"));
-    ck_assert_str_eq(err.message, told(": 403 AuthenticationFailed"));
+    ck_assert_str_eq(err.message, expected_message(": 403 AuthenticationFailed"));
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
     request.max_attempts = 1;
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
@@ -441,7 +448,7 @@ START_TEST(no_message_holds_a_sas_or_a_parameter) {
 }
 END_TEST
 
-START_TEST(an_error_that_repeats_the_request_is_told_without_its_secrets) {
+START_TEST(an_error_that_repeats_the_request_is_reported_without_its_secrets) {
     struct credential_sas sas;
     snprintf(account.sas, sizeof account.sas, "sv=1&sig=SECRET");
     credential_sas_init(&sas, &account);
@@ -464,8 +471,8 @@ START_TEST(an_error_that_repeats_the_request_is_told_without_its_secrets) {
 END_TEST
 
 /*
- * What was written to stdout and stderr, which lead into `file` while a test sends: nothing may be
- * asserted meanwhile.
+ * What was written to stdout and stderr. Both lead into `file` while a test sends, so nothing may
+ * be asserted meanwhile.
  */
 static void capture_begin(FILE *file, int saved[2]) {
     fflush(NULL);
@@ -514,7 +521,7 @@ START_TEST(no_log_line_holds_a_sas_or_a_key_at_trace) {
     capture_end(file, saved, written, sizeof written);
     credential_shared_key_cleanup(&shared_key);
     const char *signature = strstr(sent_header(2, "Authorization"), ":");
-    ck_assert_ptr_nonnull(strstr(written, told(": 403"))); /* it does log */
+    ck_assert_ptr_nonnull(strstr(written, expected_message(": 403"))); /* it does log */
     ck_assert_ptr_null(strstr(written, "SECRET"));
     ck_assert_ptr_nonnull(signature);
     ck_assert_ptr_null(strstr(written, signature + 1));
@@ -534,7 +541,7 @@ START_TEST(what_is_sent_for_a_request_is_named_after_it) {
 }
 END_TEST
 
-/* --- trying again --- */
+/* ---- trying again ---- */
 
 START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
     http_fake_push(fake, &(struct http_fake_answer)BUSY);
@@ -547,15 +554,12 @@ START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
     ck_assert_str_eq(sent_header(2, "Authorization"), "Fake 3");
     ck_assert_str_eq(sent_header(2, "x-ms-client-request-id"),
                      sent_header(0, "x-ms-client-request-id"));
-    /*
-     * Two backoffs, of at least half of 100 ms and of 200 ms; the time of sending is the last
-     * attempt's.
-     */
+    /* sent_ms is the last attempt's: two backoffs of at least 50 and 100 ms come before it. */
     ck_assert_int_ge(reply.sent_ms, before_ms + 150);
 }
 END_TEST
 
-START_TEST(a_deadline_ends_the_attempts_and_the_last_failure_is_told) {
+START_TEST(a_deadline_ends_the_attempts_and_the_last_failure_is_reported) {
     for (int i = 0; i < 50; i++) {
         http_fake_push(fake, &(struct http_fake_answer)BUSY);
     }
@@ -587,10 +591,7 @@ START_TEST(a_deadline_that_has_passed_sends_nothing) {
 }
 END_TEST
 
-/*
- * Asked to wait until 50 ms before its deadline: an attempt in 50 ms would tell of nothing but its
- * own end.
- */
+/* Retry-After ends 50 ms before the deadline. An attempt of 50 ms would only time out. */
 START_TEST(a_repeat_that_would_have_no_time_is_not_made) {
     http_fake_push(
         fake, &(struct http_fake_answer){
@@ -632,15 +633,15 @@ START_TEST(a_refusal_after_an_attempt_without_an_answer_leaves_that_one_in_doubt
 }
 END_TEST
 
-/* --- credentials --- */
+/* ---- credentials ---- */
 
-START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one) {
+START_TEST(a_rejected_credential_with_another_token_gets_one_more_attempt_even_of_one) {
     credential.renews = true;
     request.max_attempts = 1;
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 1);
+    ck_assert_int_eq(credential.rejected, 1);
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
@@ -654,22 +655,19 @@ START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one)
 }
 END_TEST
 
-START_TEST(the_token_that_was_refused_is_named) {
+START_TEST(the_generation_of_the_rejected_token_is_passed) {
     credential.renews = true;
     http_fake_push(fake, &(struct http_fake_answer){.status = 200});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_uint_eq(credential.refused_generation, 2);
+    ck_assert_uint_eq(credential.rejected_generation, 2);
 }
 END_TEST
 
-/*
- * Azurite answers an expired token with AuthenticationFailed; the other codes have believed the
- * token.
- */
-START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
+/* Azurite answers an expired token with AuthenticationFailed. Other codes mean: authenticated. */
+START_TEST(a_forbidden_token_is_distinguished_from_a_rejected_one) {
     credential.renews = true;
     http_fake_push(
         fake, &(struct http_fake_answer){.status = 403,
@@ -678,14 +676,14 @@ START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 2);
-    ck_assert_int_eq(credential.believed, 0);
+    ck_assert_int_eq(credential.rejected, 2);
+    ck_assert_int_eq(credential.authenticated, 0);
     http_fake_push(fake, &(struct http_fake_answer){
                              .status = 403,
                              .headers = "x-ms-error-code: AuthorizationPermissionMismatch\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 3);
-    ck_assert_int_eq(credential.believed, 1);
+    ck_assert_int_eq(credential.rejected, 3);
+    ck_assert_int_eq(credential.authenticated, 1);
 }
 END_TEST
 
@@ -698,11 +696,11 @@ START_TEST(waiting_for_a_token_is_no_attempt) {
 }
 END_TEST
 
-START_TEST(a_refused_credential_that_cannot_renew_itself_is_final) {
+START_TEST(a_rejected_credential_without_another_token_is_final) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 1);
-    credential.base.refused = NULL;
+    credential.base.on_rejected = NULL;
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 2);
@@ -713,7 +711,7 @@ START_TEST(a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_
     credential.answer = STATUS_UNAVAILABLE;
     ck_assert_int_eq(send_within(2000), STATUS_UNAVAILABLE);
     ck_assert_int_ge(credential.authorized, 2);
-    ck_assert_ptr_nonnull(strstr(err.message, told(": no token yet")));
+    ck_assert_ptr_nonnull(strstr(err.message, expected_message(": no token yet")));
     credential.answer = STATUS_UNAUTHORIZED;
     credential.authorized = 0;
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
@@ -722,7 +720,7 @@ START_TEST(a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_
 }
 END_TEST
 
-/* --- operations --- */
+/* ---- operations ---- */
 
 struct outcome {
     struct loop_task start;
@@ -841,7 +839,7 @@ START_TEST(an_operation_that_waits_ends_with_its_client) {
 }
 END_TEST
 
-/* --- cancelling --- */
+/* ---- cancelling ---- */
 
 static void *send_for_ever(void *user) {
     enum status *status = user;
@@ -896,33 +894,34 @@ static void add_answers(Suite *suite) {
     tcase_add_loop_test(answers, an_answer_has_one_meaning, 0,
                         (int)(sizeof meanings / sizeof meanings[0]));
     tcase_add_test(answers, what_is_sent_for_a_request_is_named_after_it);
-    tcase_add_test(answers, a_blob_error_is_told_in_full);
-    tcase_add_test(answers, a_table_error_is_told_in_full);
+    tcase_add_test(answers, a_blob_error_is_reported_in_full);
+    tcase_add_test(answers, a_table_error_is_reported_in_full);
     tcase_add_loop_test(answers, an_answer_that_is_not_storages_is_no_answer, 0, FOREIGN_COUNT);
     tcase_add_loop_test(answers, an_answer_of_another_service_is_named, 0, SERVICE_COUNT);
     tcase_add_test(answers, the_right_service_may_name_itself_or_not);
     tcase_add_test(answers, the_message_says_what_answered_in_storages_place);
     tcase_add_test(answers, a_success_that_names_another_lease_is_not_storages);
     tcase_add_test(answers, no_message_holds_a_sas_or_a_parameter);
-    tcase_add_test(answers, an_error_that_repeats_the_request_is_told_without_its_secrets);
+    tcase_add_test(answers, an_error_that_repeats_the_request_is_reported_without_its_secrets);
     tcase_add_test(answers, no_log_line_holds_a_sas_or_a_key_at_trace);
 }
 
 static void add_attempts(Suite *suite) {
     TCase *attempts = new_case(suite, "attempts");
     tcase_add_test(attempts, a_busy_or_silent_storage_is_tried_again_with_a_new_signature);
-    tcase_add_test(attempts, a_deadline_ends_the_attempts_and_the_last_failure_is_told);
+    tcase_add_test(attempts, a_deadline_ends_the_attempts_and_the_last_failure_is_reported);
     tcase_add_test(attempts, an_attempt_does_not_outlast_the_deadline);
     tcase_add_test(attempts, a_deadline_that_has_passed_sends_nothing);
     tcase_add_test(attempts, a_repeat_that_would_have_no_time_is_not_made);
     tcase_add_test(attempts, retry_after_past_the_deadline_gives_up_at_once);
     tcase_add_test(attempts, a_request_of_one_attempt_is_not_tried_again);
-    tcase_add_test(attempts, a_refused_credential_that_renews_itself_has_one_more_try_even_of_one);
-    tcase_add_test(attempts, the_token_that_was_refused_is_named);
-    tcase_add_test(attempts, a_403_that_believed_the_token_is_told_from_one_that_did_not);
+    tcase_add_test(attempts,
+                   a_rejected_credential_with_another_token_gets_one_more_attempt_even_of_one);
+    tcase_add_test(attempts, the_generation_of_the_rejected_token_is_passed);
+    tcase_add_test(attempts, a_forbidden_token_is_distinguished_from_a_rejected_one);
     tcase_add_test(attempts, a_refusal_after_an_attempt_without_an_answer_leaves_that_one_in_doubt);
     tcase_add_test(attempts, waiting_for_a_token_is_no_attempt);
-    tcase_add_test(attempts, a_refused_credential_that_cannot_renew_itself_is_final);
+    tcase_add_test(attempts, a_rejected_credential_without_another_token_is_final);
     tcase_add_test(attempts,
                    a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);
 }
@@ -934,7 +933,7 @@ int main(void) {
     tcase_add_test(requests,
                    a_table_request_goes_to_the_table_endpoint_and_its_path_has_the_accounts);
     tcase_add_test(requests, a_request_whose_building_failed_is_not_sent);
-    tcase_add_test(requests, dates_come_from_storage_once_it_has_told_the_time);
+    tcase_add_test(requests, dates_come_from_storage_after_its_first_answer);
     tcase_add_test(requests, an_error_of_storages_tells_the_time_as_well);
     tcase_add_test(requests, each_service_has_a_clock_of_its_own);
     tcase_add_test(requests, what_answers_in_storages_place_does_not_tell_the_time);

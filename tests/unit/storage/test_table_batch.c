@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "support/processes/check_main.h"
 
 enum { MAX_BYTES = 1024 * 1024 };
 
-/* Golden files are kept with LF; what is sent has CRLF. */
+/* Golden files have LF, bodies have CRLF. */
 static struct strbuf read_golden(const char *name, const char *line_end) {
     const char *root = getenv("LEASEHOLD_ROOT");
     char path[512];
@@ -31,7 +32,7 @@ static struct strbuf read_golden(const char *name, const char *line_end) {
     return text;
 }
 
-/* Reads a copy that ends where the text ends, so that AddressSanitizer sees any step past it. */
+/* Reads an exact copy, so that AddressSanitizer notices any read past its end. */
 static enum status read_exactly(const char *content_type, const char *body, size_t length,
                                 size_t count, struct table_batch_answer *out, struct error *err) {
     char *copy = malloc(length ? length : 1);
@@ -176,7 +177,7 @@ START_TEST(a_failure_outside_of_any_change_set_is_read) {
 }
 END_TEST
 
-/* Storage names a code with each failure, and has no other success here than 204. */
+/* Storage adds a code to each failure, and its only success here is 204. */
 START_TEST(a_part_that_is_not_storages_is_malformed) {
     static const char *const parts[] = {"400 Bad Request\r\n\r\n",
                                         "412 Failed\r\n\r\n<Error><Code>X</Code></Error>",
@@ -207,7 +208,7 @@ START_TEST(a_part_that_is_not_storages_is_malformed) {
 }
 END_TEST
 
-START_TEST(a_message_that_repeats_the_request_is_told_without_its_secrets) {
+START_TEST(a_message_that_repeats_the_request_is_reported_without_its_secrets) {
     struct table_batch_answer answer;
     const char *body =
         "--b\r\n" PART "HTTP/1.1 403 Forbidden\r\n\r\n"
@@ -361,10 +362,7 @@ static const char *const fillers[] = {"--",       "--b",       "\n",
                                       empty_part, "ETag: x\n", "Content-Type: boundary"};
 enum { FILLER_COUNT = sizeof fillers / sizeof fillers[0] };
 
-/*
- * 8 MiB of what looks most like delimiters and headers: a reader that goes back over them would
- * take hours.
- */
+/* 8 MiB that look like delimiters and headers. A reader that goes back would take hours. */
 START_TEST(a_hostile_body_of_megabytes_is_read_in_linear_time) {
     struct strbuf body;
     strbuf_init(&body, SIZE_MAX);
@@ -409,7 +407,7 @@ int main(void) {
     tcase_add_loop_test(hostile, no_changed_byte_makes_the_reader_leave_the_body, 0, 2);
     tcase_add_test(hostile, what_is_no_batch_answer_is_refused);
     tcase_add_test(hostile, an_etag_or_boundary_too_long_for_its_place_is_refused);
-    tcase_add_test(hostile, a_message_that_repeats_the_request_is_told_without_its_secrets);
+    tcase_add_test(hostile, a_message_that_repeats_the_request_is_reported_without_its_secrets);
     tcase_add_test(hostile, an_etag_with_a_control_character_is_malformed);
     tcase_add_loop_test(hostile, a_hostile_body_of_megabytes_is_read_in_linear_time, 0,
                         FILLER_COUNT);

@@ -197,7 +197,7 @@ START_TEST(a_continuation_is_handed_back_as_it_came_also_after_an_empty_page) {
 }
 END_TEST
 
-START_TEST(a_row_that_cannot_be_read_is_told_from_an_answer_that_was_damaged) {
+START_TEST(a_row_that_cannot_be_read_is_distinguished_from_a_damaged_answer) {
     static const char *const rows[] = {"{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}",
                                        "{\"a\":1,\"a\":2}"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -341,10 +341,7 @@ START_TEST(a_transaction_refused_as_a_whole_gives_the_answers_own_status) {
 }
 END_TEST
 
-/*
- * Each of these may come after the commit: none may be taken for a failure, and none may be sent
- * again.
- */
+/* Each of these may follow a commit. None may count as a failure, and none may be sent again. */
 static const struct http_fake_answer unknowns[] = {
     {.behaviour = HTTP_FAKE_CLOSE},
     {.behaviour = HTTP_FAKE_CUT,
@@ -430,7 +427,7 @@ int main(void) {
     tcase_add_test(queries, a_continuation_is_handed_back_as_it_came_also_after_an_empty_page);
     tcase_add_test(queries, a_page_that_fails_is_tried_again_and_visited_once);
     tcase_add_test(queries, a_page_without_entities_to_read_was_damaged_and_may_be_asked_for_again);
-    tcase_add_test(queries, a_row_that_cannot_be_read_is_told_from_an_answer_that_was_damaged);
+    tcase_add_test(queries, a_row_that_cannot_be_read_is_distinguished_from_a_damaged_answer);
     tcase_add_test(queries, a_literal_is_quoted_and_its_quotes_doubled);
     suite_add_tcase(suite, queries);
     TCase *transactions = tcase_create("transactions");

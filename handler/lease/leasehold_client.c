@@ -1,8 +1,8 @@
 /*
- * leasehold.c - the lease manager and all that it stands on, as one thing with a face of its own.
+ * leasehold_client.c - the lease manager, the blob store, storage and the transport behind one API.
  *
- * Inside, failures are an enum status with a struct error, as everywhere; report() makes them the caller's, at the
- * border.
+ * Inside, a failure is an enum status with a struct error, as everywhere in the handler. report()
+ * translates it for the caller.
  */
 #include "lease/leasehold.h"
 
@@ -19,35 +19,37 @@
 #include "http/http_transport.h"
 #include "http/platform.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
+#include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
-#include "lease/lease_setup.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "storage/storage_request.h"
 
-#define MAX_WAIT_MS (INT64_MAX / 4) /* what is added to a clock's time and still fits */
+/* Added to a time of the clock, this still fits an int64_t. */
+#define MAX_WAIT_MS (INT64_MAX / 4)
 
 struct leasehold_lease {
     struct leasehold *client;
     struct lease *lease;
-    LIST_ENTRY(leasehold_lease) others;
+    LIST_ENTRY(leasehold_lease) link;
 };
 
 struct leasehold {
     struct platform platform;
-    struct lease_setup setup;
+    struct storage_account account;
+    struct leasehold_options options; /* a copy of the caller's */
     struct credential_shared_key shared_key;
     struct credential_sas sas;
     struct http_transport *transport;
     struct storage_client storage;
     struct lease_store_blob store;
     struct lease_manager *manager;
-    struct leasehold_listener listener;
     pthread_mutex_t lock; /* guards `leases` */
     LIST_HEAD(, leasehold_lease) leases;
 };
 
-/* --- results --- */
+/* ---- results ---- */
 
 static enum leasehold_result result_of(enum status status) {
     switch (status) {
@@ -85,18 +87,18 @@ const char *leasehold_result_text(enum leasehold_result result) {
     static const char *const texts[] = {
         [LEASEHOLD_OK] = "success",
         [LEASEHOLD_HELD_ELSEWHERE] = "somebody else holds the lease",
-        [LEASEHOLD_LOST] = "the lease is not held any more",
+        [LEASEHOLD_LOST] = "the lease is no longer held",
         [LEASEHOLD_UNAVAILABLE] = "storage could not be reached or kept failing",
-        [LEASEHOLD_REFUSED] = "storage refused the credentials",
+        [LEASEHOLD_REFUSED] = "storage rejected the credentials",
         [LEASEHOLD_CANCELLED] = "cancelled",
-        [LEASEHOLD_INVALID] = "a value that is not allowed",
+        [LEASEHOLD_INVALID] = "a value is not allowed",
         [LEASEHOLD_NO_MEMORY] = "out of memory",
         [LEASEHOLD_FAILED] = "an unexpected failure",
     };
     return (size_t)result < sizeof texts / sizeof texts[0] ? texts[result] : "unknown result";
 }
 
-/* `cause` is looked at where `status` is a failure. */
+/* Fills `err` from `cause` if `status` is a failure. */
 static enum leasehold_result report(enum status status, const struct error *cause,
                                     struct leasehold_error *err) {
     enum leasehold_result result = result_of(status);
@@ -110,25 +112,15 @@ static enum leasehold_result report(enum status status, const struct error *caus
 }
 
 struct leasehold_options leasehold_options_default(void) {
-    const struct lease_options lease = lease_options_default();
-    return (struct leasehold_options){
-        .container = "leases",
-        .blob_prefix = "lease-",
-        .create_container = true,
-        .duration_s = lease.duration_s,
-        .auto_renew = lease.auto_renew,
-        .renew_interval_ms = LEASEHOLD_AUTO,
-        .renew_max_retries = lease.renew_max_retries,
-        .renew_retry_ms = lease.renew_retry_ms,
-        .safety_threshold = lease.safety_threshold,
-        .acquire_timeout_ms = lease.acquire_timeout_ms,
-        .acquire_retry_ms = lease.acquire_retry_ms,
-    };
+    return lease_options_default();
 }
 
-/* --- a client's life --- */
+/* ---- opening and closing ---- */
 
-/* The thread that does the I/O takes no signal that is meant for the program, nor dies of a SIGPIPE of OpenSSL's. */
+/*
+ * The transport's thread inherits a mask that blocks every signal. So it takes no signal that is
+ * meant for the program, and does not die of a SIGPIPE from OpenSSL.
+ */
 static enum status start_transport(struct leasehold *client, struct error *err) {
     sigset_t all, before;
     sigfillset(&all);
@@ -138,37 +130,56 @@ static enum status start_transport(struct leasehold *client, struct error *err) 
     return status;
 }
 
-static enum status connect_storage(struct leasehold *client, struct error *err) {
-    struct credential *credential = &client->shared_key.base;
-    const struct storage_account *account = &client->setup.account;
-    if (account->sas[0] != '\0') {
-        credential_sas_init(&client->sas, account);
-        credential = &client->sas.base;
-    } else {
-        enum status status = credential_shared_key_init(&client->shared_key, account, err);
-        if (status != STATUS_OK) {
-            return status;
-        }
+static enum status copy_options(struct leasehold *client, const struct leasehold_options *options,
+                                struct error *err) {
+    enum status status = lease_options_check(options, err);
+    if (status == STATUS_OK) {
+        status = lease_options_copy(options, &client->options, err);
     }
-    enum status status = start_transport(client, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return options->connection_string != NULL
+               ? storage_account_parse(options->connection_string, &client->account, err)
+               : error_set(err, STATUS_INVALID_ARGUMENT, "connection_string is not set");
+}
+
+/* Returns the credential for the account: its SAS, or else its key. */
+static enum status init_credential(struct leasehold *client, struct credential **out,
+                                   struct error *err) {
+    if (client->account.sas[0] != '\0') {
+        credential_sas_init(&client->sas, &client->account);
+        *out = &client->sas.base;
+        return STATUS_OK;
+    }
+    *out = &client->shared_key.base;
+    return credential_shared_key_init(&client->shared_key, &client->account, err);
+}
+
+static enum status connect_storage(struct leasehold *client, struct error *err) {
+    struct credential *credential = NULL;
+    enum status status = init_credential(client, &credential, err);
+    if (status == STATUS_OK) {
+        status = start_transport(client, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }
     client->platform = http_transport_platform(client->transport, random_system());
-    storage_client_init(&client->storage, &client->platform, account, credential);
-    lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
-    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base,
+    storage_client_init(&client->storage, &client->platform, &client->account, credential);
+    lease_store_blob_init(&client->store, &client->storage, &client->options);
+    return lease_manager_new(&client->manager, &client->options, &client->store.base,
                              &client->platform, err);
 }
 
 /*
- * Frees what there is of a client, a closed one or one that was never open. The last leases are
- * released before the loop stops, and no event is told afterwards.
+ * Frees a client that is closed, or that could not be opened completely. Leases that are left are
+ * released before the loop stops. No event follows.
  */
-static void dispose(struct leasehold *client) {
+static void client_free(struct leasehold *client) {
     for (struct leasehold_lease *lease = LIST_FIRST(&client->leases), *next; lease != NULL;
          lease = next) {
-        next = LIST_NEXT(lease, others);
+        next = LIST_NEXT(lease, link);
         leasehold_release(lease);
     }
     if (client->transport != NULL) {
@@ -178,20 +189,21 @@ static void dispose(struct leasehold *client) {
     lease_manager_free(client->manager);
     http_transport_free(client->transport);
     credential_shared_key_cleanup(&client->shared_key);
-    lease_setup_cleanup(&client->setup);
+    lease_options_cleanup(&client->options);
+    storage_account_wipe(&client->account);
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
 
-/* A program's stdout and stderr are its own. Once, before there is a thread that could log. */
-static void silence(void) {
+/* A library must not write to the program's stdout and stderr. */
+static void disable_log(void) {
     log_configure(LOG_NONE, "");
 }
 
 static enum status open_client(const struct leasehold_options *options, struct leasehold **out,
                                struct error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, silence);
+    pthread_once(&once, disable_log);
     if (!standard_streams_open()) {
         return error_set(err, STATUS_INTERNAL,
                          "descriptors 0 to 2 are closed and cannot be opened");
@@ -202,13 +214,12 @@ static enum status open_client(const struct leasehold_options *options, struct l
     }
     pthread_mutex_init(&client->lock, NULL);
     LIST_INIT(&client->leases);
-    client->listener = options->listener;
-    enum status status = lease_setup_init(&client->setup, options, err);
+    enum status status = copy_options(client, options, err);
     if (status == STATUS_OK) {
         status = connect_storage(client, err);
     }
     if (status != STATUS_OK) {
-        dispose(client);
+        client_free(client);
         return status;
     }
     *out = client;
@@ -240,83 +251,36 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
     leasehold_cancel(client);
     int left = lease_manager_close(client->manager,
                                    clock_now_ms(client->platform.clock) + limit_wait(timeout_ms));
-    dispose(client);
+    client_free(client);
     return left;
 }
 
-/* --- events --- */
+/* ---- leases ---- */
 
-typedef void (*leasehold_notified)(void *context, const struct leasehold_event *event);
-
-static void tell(const struct leasehold *client, leasehold_notified told,
-                 const struct lease_event *event) {
-    if (told == NULL) {
-        return;
-    }
-    const struct leasehold_event public_event = {
-        .lease_name = event->lease_name,
-        .lease_id = event->lease_id,
-        .time_ms = event->time_ms,
-        .expires_ms = event->expiry_ms,
-        .renewal_count = event->renewal_count,
-        .attempt = event->attempt,
-        .will_retry = event->will_retry,
-        .reason = event->reason,
-        .last_renewal_ms = event->last_renewal_ms,
-    };
-    told(client->listener.context, &public_event);
-}
-
-static void on_renewed(void *context, const struct lease_event *event) {
-    const struct leasehold *client = context;
-    tell(client, client->listener.renewed, event);
-}
-
-static void on_renewal_failed(void *context, const struct lease_event *event) {
-    const struct leasehold *client = context;
-    tell(client, client->listener.renewal_failed, event);
-}
-
-static void on_lost(void *context, const struct lease_event *event) {
-    const struct leasehold *client = context;
-    tell(client, client->listener.lost, event);
-}
-
-/* --- leases --- */
-
-static enum status acquire(struct leasehold *client, const struct leasehold_request *request,
-                           struct lease **out, struct error *err) {
-    struct lease_request inner = {
-        .name = request->name,
-        .duration_s = request->duration_s,
-        .try_once = request->try_once,
-        .listener = {on_renewed, on_renewal_failed, on_lost, client},
-    };
-    if (request->timeout_ms != 0) {
-        inner.wait_until_ms = clock_now_ms(client->platform.clock) + request->timeout_ms;
-    }
-    return lease_manager_acquire(client->manager, &inner, out, err);
-}
-
-/* The memory comes first: a lease granted is never dropped for want of it. */
-static enum status acquire_handle(struct leasehold *client, const struct leasehold_request *request,
-                                  struct leasehold_lease **out, struct error *err) {
-    enum status status = lease_setup_check_request(request, err);
+/* Allocates the handle first, so that a granted lease is never dropped for lack of memory. */
+static enum status acquire_lease(struct leasehold *client, const struct leasehold_request *request,
+                                 struct leasehold_lease **out, struct error *err) {
+    enum status status = lease_request_check(request, err);
     if (status != STATUS_OK) {
         return status;
+    }
+    struct leasehold_request own = *request;
+    if (own.listener.renewed == NULL && own.listener.renewal_failed == NULL &&
+        own.listener.lost == NULL) {
+        own.listener = client->options.listener;
     }
     struct leasehold_lease *handle = calloc(1, sizeof *handle);
     if (handle == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a lease");
     }
     handle->client = client;
-    status = acquire(client, request, &handle->lease, err);
+    status = lease_manager_acquire(client->manager, &own, &handle->lease, err);
     if (status != STATUS_OK) {
         free(handle);
         return status;
     }
     pthread_mutex_lock(&client->lock);
-    LIST_INSERT_HEAD(&client->leases, handle, others);
+    LIST_INSERT_HEAD(&client->leases, handle, link);
     pthread_mutex_unlock(&client->lock);
     *out = handle;
     return STATUS_OK;
@@ -326,7 +290,7 @@ enum leasehold_result leasehold_acquire(struct leasehold *client,
                                         const struct leasehold_request *request,
                                         struct leasehold_lease **out, struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
-    return report(acquire_handle(client, request, out, &cause), &cause, err);
+    return report(acquire_lease(client, request, out, &cause), &cause, err);
 }
 
 void leasehold_release(struct leasehold_lease *lease) {
@@ -335,7 +299,7 @@ void leasehold_release(struct leasehold_lease *lease) {
     }
     struct leasehold *client = lease->client;
     pthread_mutex_lock(&client->lock);
-    LIST_REMOVE(lease, others);
+    LIST_REMOVE(lease, link);
     pthread_mutex_unlock(&client->lock);
     lease_manager_release(client->manager, lease->lease);
     free(lease);
@@ -370,13 +334,14 @@ enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_
     return report(status, &cause, err);
 }
 
-static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, struct error *err) {
+static enum status extend_lease(struct leasehold_lease *lease, int64_t needed_ms,
+                                struct error *err) {
     int duration_s = lease->lease->duration_s;
-    double most_ms = lease->client->setup.lease.safety_threshold * duration_s * 1000.0;
-    if (needed_ms < 0 || (duration_s != LEASE_INFINITE_S && (double)needed_ms >= most_ms)) {
+    if (needed_ms < 0 ||
+        needed_ms >= lease_options_safe_for_ms(&lease->client->options, duration_s)) {
         return error_set(
             err, STATUS_INVALID_ARGUMENT,
-            "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
+            "needed_ms is %lld; allowed: 0 to below the time from a renewal to its safe deadline",
             (long long)needed_ms);
     }
     int64_t safe_until_ms;
@@ -387,13 +352,13 @@ static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, stru
 enum leasehold_result leasehold_extend_for(struct leasehold_lease *lease, int64_t needed_ms,
                                            struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
-    return report(ensure(lease, needed_ms, &cause), &cause, err);
+    return report(extend_lease(lease, needed_ms, &cause), &cause, err);
 }
 
 enum leasehold_result leasehold_break(struct leasehold *client, const char *name,
                                       bool *out_was_held, struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
-    enum status status = lease_setup_check_name(name, &cause);
+    enum status status = lease_request_check_name(name, &cause);
     if (status == STATUS_OK) {
         status = lease_manager_break(client->manager, name, &cause);
     }

@@ -1,27 +1,28 @@
 /*
- * test_lease_renewal_turns.c - more due at once than may be in flight.
+ * test_lease_renewal_send_slots.c - more requests are due at once than may be in flight.
  *
- * MANY leases last 30 s; number i was asked for at T + i, is renewed after 20 s, and counts as lost
+ * MANY leases last 30 s. Lease i was acquired at T + i, is renewed after 20 s, and counts as lost
  * after 27 s.
  */
 #include <string.h>
 
+#include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
 #include "support/processes/check_main.h"
 
 enum {
     T = 5000000,
-    MAX = LEASE_MAX_SENDING,
+    MAX = LEASE_MAX_REQUESTS_IN_FLIGHT,
     MANY = MAX + 100,
     ALL_DUE = T + MANY + 20000,
-    SAFETY = T + 27000
+    SAFE_UNTIL = T + 27000
 };
 
-static struct lease_options options;
+static struct leasehold_options options;
 static struct lease_renewal renewal;
 static struct lease leases[MANY];
 
-/* The last come first, so that nothing rests on the order in which they came. */
+/* The last lease is started first, so that no test depends on the order of starting. */
 static void set_up(void) {
     options = lease_options_default();
     lease_renewal_init(&renewal, &options);
@@ -51,7 +52,7 @@ static void settle(struct lease *lease, enum status status, int64_t now_ms) {
     }
 }
 
-/* All fall due in the same moment; as many as may be in flight are. */
+/* All are due at the same moment, and as many as allowed are in flight. */
 static void fill(void) {
     for (int i = 0; i < MAX; i++) {
         due(LEASE_ACTION_RENEW, &leases[i], ALL_DUE);
@@ -61,8 +62,7 @@ static void fill(void) {
 
 START_TEST(no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through) {
     fill();
-    ck_assert_int_eq(lease_renewal_next_ms(&renewal),
-                     SAFETY); /* what can happen without an answer */
+    ck_assert_int_eq(lease_renewal_next_ms(&renewal), SAFE_UNTIL); /* what is due without a reply */
     for (int i = MAX; i < MANY; i++) {
         settle(&leases[i - MAX], i % 2 != 0 ? STATUS_OK : STATUS_UNAVAILABLE, ALL_DUE + 50);
         ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MIN);
@@ -70,11 +70,12 @@ START_TEST(no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one
         assert_nothing_due(ALL_DUE + 50);
     }
     settle(&leases[MANY - 1], STATUS_OK, ALL_DUE + 100);
-    ck_assert_int_gt(lease_renewal_next_ms(&renewal), ALL_DUE + 100); /* none waits any more */
+    ck_assert_int_gt(lease_renewal_next_ms(&renewal),
+                     ALL_DUE + 100); /* none waits for a slot any more */
 }
 END_TEST
 
-START_TEST(the_time_of_an_attempt_begins_with_its_turn) {
+START_TEST(the_timeout_of_an_attempt_begins_with_its_send_slot) {
     fill();
     struct lease *waiting = &leases[MAX];
     ck_assert_int_eq(waiting->state, LEASE_HELD);
@@ -84,33 +85,32 @@ START_TEST(the_time_of_an_attempt_begins_with_its_turn) {
     int64_t left_ms = T + MAX + 27000 - later_ms;
     ck_assert_int_eq(action.timeout_ms, left_ms / (options.renew_max_retries + 1));
     settle(waiting, STATUS_OK, later_ms + 50);
-    ck_assert_int_eq(lease_safety_ms(waiting, &options), later_ms + 27000);
+    ck_assert_int_eq(lease_safe_until_ms(waiting, &options), later_ms + 27000);
 }
 END_TEST
 
-START_TEST(the_loss_of_a_lease_that_waits_for_its_turn_is_told_at_safety) {
+START_TEST(the_loss_of_a_lease_that_waits_for_a_send_slot_is_notified_at_the_safe_deadline) {
     fill();
     for (int i = 0; i < MAX; i++) {
-        due(LEASE_ACTION_TELL_LOST, &leases[i], T + i + 27000);
+        due(LEASE_ACTION_NOTIFY_LOSS, &leases[i], T + i + 27000);
     }
     assert_nothing_due(T + MAX + 26999);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + MAX + 27000);
-    due(LEASE_ACTION_TELL_LOST, &leases[MAX], T + MAX + 27000);
+    due(LEASE_ACTION_NOTIFY_LOSS, &leases[MAX], T + MAX + 27000);
     ck_assert_int_eq(leases[MAX].state, LEASE_LOST);
     settle(&leases[0], STATUS_OK, T + MAX + 27000);
-    due(LEASE_ACTION_RENEW, &leases[MAX + 1], T + MAX + 27000); /* not the lost one */
+    due(LEASE_ACTION_RENEW, &leases[MAX + 1], T + MAX + 27000); /* the lost one is skipped */
 }
 END_TEST
 
-START_TEST(a_turn_that_comes_past_safety_is_the_loss) {
+START_TEST(a_send_slot_that_comes_past_the_safe_deadline_is_the_loss) {
     fill();
     settle(&leases[0], STATUS_OK, T + MAX + 26999);
-    due(LEASE_ACTION_TELL_LOST, &leases[MAX], T + MAX + 27000);
+    due(LEASE_ACTION_NOTIFY_LOSS, &leases[MAX], T + MAX + 27000);
 }
 END_TEST
 
-START_TEST(
-    a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent) {
+START_TEST(a_lease_released_while_it_waits_is_not_renewed_and_more_urgent_leases_go_first) {
     fill();
     lease_renewal_release(&renewal, &leases[MAX], ALL_DUE);
     assert_nothing_due(ALL_DUE);
@@ -127,7 +127,7 @@ START_TEST(
 }
 END_TEST
 
-START_TEST(all_that_is_given_up_at_once_is_released_in_turns) {
+START_TEST(leases_released_all_at_once_wait_for_send_slots) {
     static struct lease *released[MANY];
     for (int i = 0; i < MANY; i++) {
         lease_renewal_release(&renewal, &leases[i], T + MANY);
@@ -146,7 +146,7 @@ START_TEST(all_that_is_given_up_at_once_is_released_in_turns) {
 }
 END_TEST
 
-START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn) {
+START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_for_a_send_slot) {
     fill();
     lease_renewal_release(&renewal, &leases[0], ALL_DUE);
     assert_nothing_due(ALL_DUE);
@@ -162,11 +162,11 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn)
 }
 END_TEST
 
-START_TEST(a_renewal_that_waits_for_its_turn_is_coming) {
+START_TEST(a_renewal_that_waits_for_a_send_slot_is_coming) {
     fill();
     ck_assert(lease_renewal_is_coming(&renewal, &leases[MAX]));
     lease_renewal_renew_now(&renewal, &leases[MANY - 1],
-                            ALL_DUE); /* its owner's need does not go before the others' */
+                            ALL_DUE); /* renew_now does not go before the others */
     assert_nothing_due(ALL_DUE);
     settle(&leases[0], STATUS_OK, ALL_DUE);
     due(LEASE_ACTION_RENEW, &leases[MAX], ALL_DUE);
@@ -180,15 +180,15 @@ int main(void) {
     tcase_add_checked_fixture(turns, set_up, NULL);
     tcase_add_test(turns,
                    no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through);
-    tcase_add_test(turns, the_time_of_an_attempt_begins_with_its_turn);
-    tcase_add_test(turns, the_loss_of_a_lease_that_waits_for_its_turn_is_told_at_safety);
-    tcase_add_test(turns, a_turn_that_comes_past_safety_is_the_loss);
-    tcase_add_test(
-        turns,
-        a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent);
-    tcase_add_test(turns, all_that_is_given_up_at_once_is_released_in_turns);
-    tcase_add_test(turns, a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn);
-    tcase_add_test(turns, a_renewal_that_waits_for_its_turn_is_coming);
+    tcase_add_test(turns, the_timeout_of_an_attempt_begins_with_its_send_slot);
+    tcase_add_test(turns,
+                   the_loss_of_a_lease_that_waits_for_a_send_slot_is_notified_at_the_safe_deadline);
+    tcase_add_test(turns, a_send_slot_that_comes_past_the_safe_deadline_is_the_loss);
+    tcase_add_test(turns,
+                   a_lease_released_while_it_waits_is_not_renewed_and_more_urgent_leases_go_first);
+    tcase_add_test(turns, leases_released_all_at_once_wait_for_send_slots);
+    tcase_add_test(turns, a_late_renewal_that_says_gone_ends_a_release_that_waits_for_a_send_slot);
+    tcase_add_test(turns, a_renewal_that_waits_for_a_send_slot_is_coming);
     suite_add_tcase(suite, turns);
     return check_main(suite);
 }

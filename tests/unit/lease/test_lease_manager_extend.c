@@ -1,8 +1,8 @@
 /*
- * test_lease_manager_ensure.c - the gate before a step that rests on a lease: so much is left, or
- * it is renewed first.
+ * test_lease_manager_extend.c - the gate before a step that rests on a lease. Either enough time is
+ * left, or the lease is renewed first.
  *
- * A lease is safe for 27 s; NEEDED_MS are asked for when 4 s of them are left.
+ * A lease is safe for 27 s. A test asks for NEEDED_MS when 4 s are left.
  */
 #include "lease/lease_manager.h"
 
@@ -42,7 +42,7 @@ static void assert_left_with(enum status expected) {
     ck_assert_int_eq(gate.status, expected);
 }
 
-/* No renewal comes by itself: each that is seen was asked for by the gate. */
+/* No renewal is automatic, so the gate has requested each one that is seen. */
 static void set_up(void) {
     lease_fixture_set_up();
     lease_fixture.options.auto_renew = false;
@@ -106,9 +106,10 @@ START_TEST(when_the_attempts_are_used_up_the_step_does_not_begin_although_the_le
 END_TEST
 
 START_TEST(a_renewal_that_took_too_long_does_not_let_the_step_begin) {
-    lease_fixture.options.auto_renew = true; /* the next renewal comes, but not for this step */
+    lease_fixture.options.auto_renew =
+        true; /* the next renewal is due, but too late for this step */
     lease_fixture.options.safety_threshold = 6.0 / 30;
-    lease_fixture.options.renew_fraction = 5.0 / 30;
+    lease_fixture.options.renew_interval_ms = 5000;
     clock_fake_advance(&lease_fixture.fake_clock, 1001);
     enter();
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
@@ -119,7 +120,7 @@ START_TEST(a_renewal_that_took_too_long_does_not_let_the_step_begin) {
 }
 END_TEST
 
-START_TEST(the_gate_opens_at_safety_at_the_latest_while_the_renewal_hangs) {
+START_TEST(the_gate_opens_at_the_safe_deadline_at_the_latest_while_the_renewal_hangs) {
     become_late();
     clock_fake_advance(&lease_fixture.fake_clock, SAFE_MS - LATE_MS);
     assert_left_with(STATUS_LEASE_LOST);
@@ -148,8 +149,8 @@ START_TEST(two_that_wait_at_the_gate_share_one_renewal) {
 END_TEST
 
 START_TEST(an_infinite_lease_always_has_enough_left) {
-    struct lease *infinite =
-        lease_fixture_acquire(&(struct lease_request){.name = "b", .duration_s = LEASE_INFINITE_S});
+    struct lease *infinite = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "b", .duration_s = LEASEHOLD_INFINITE});
     int64_t safe_until_ms = 0;
     ck_assert_int_eq(lease_manager_extend_for(lease_fixture.manager, infinite, INT64_C(1) << 40,
                                               &safe_until_ms, NULL),
@@ -171,7 +172,8 @@ int main(void) {
     tcase_add_test(
         tests, when_the_attempts_are_used_up_the_step_does_not_begin_although_the_lease_is_held);
     tcase_add_test(tests, a_renewal_that_took_too_long_does_not_let_the_step_begin);
-    tcase_add_test(tests, the_gate_opens_at_safety_at_the_latest_while_the_renewal_hangs);
+    tcase_add_test(tests,
+                   the_gate_opens_at_the_safe_deadline_at_the_latest_while_the_renewal_hangs);
     tcase_add_test(tests, stopping_opens_the_gate);
     tcase_add_test(tests, two_that_wait_at_the_gate_share_one_renewal);
     tcase_add_test(tests, an_infinite_lease_always_has_enough_left);
