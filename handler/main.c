@@ -34,6 +34,7 @@ enum {
     STAY_MS = 30 * 1000, /* see stay_until_host_ends */
     STAY_POLL_MS = 100,
     LAST_LINE_MS = 300, /* see fail_after_pause */
+    READER_MS = 2000,
 };
 
 struct app {
@@ -144,9 +145,12 @@ static void log_failed_start(const struct error *err) {
 }
 
 /*
- * Waits before it fails: when a handler fails, the host drops the last lines that it has not read.
+ * Waits before it fails: when a handler fails, the host drops the last lines that it has not read. A
+ * host on a busy machine may need longer for that than LAST_LINE_MS.
  */
 static int fail_after_pause(int exit_code) {
+    standard_streams_await_reader(STDOUT_FILENO, READER_MS);
+    standard_streams_await_reader(STDERR_FILENO, READER_MS);
     poll(NULL, 0, LAST_LINE_MS);
     return exit_code;
 }

@@ -107,8 +107,6 @@ static void check_creation(struct simulated_world *world, const struct simulated
     bool has_looked = inspection->rows_us >= inspection->row_us;
     if (!has_looked || inspection->rows_us > world->products[product].lost_us) {
         simulated_world_break(world, rule, world->seeds[product].id);
-    } else {
-        world->products[product].lost_us = 0;
     }
 }
 
@@ -156,12 +154,35 @@ void simulated_rules_on_sending(void *context, struct simulated_client *client,
 
 /* ---- after a request was carried out ---- */
 
-static void check_product(struct simulated_world *world, int index) {
+static bool writes_product(const struct simulated_outcome *outcome) {
+    for (size_t i = 0; i < outcome->change_count; i++) {
+        if (strcmp(outcome->changes[i].row_key, PRODUCT_ROW) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A product that has lost its row may get it back from an insertion that was sent before, and
+ * arrives late: no condition of storage's prevents that. If the row then contradicts the rows of the
+ * reservations, nobody may commit to it any more.
+ */
+static void check_product(struct simulated_world *world, int index,
+                          const struct simulated_outcome *outcome) {
     const char *id = world->seeds[index].id;
+    struct simulated_product *product = &world->products[index];
     const char *wrong =
-        world->products[index].is_unreadable
+        product->is_unreadable
             ? NULL
             : simulated_rows_check(&world->storage, SIMULATED_TABLE_NAME, id, world->is_table_lost);
+    if (product->contradicts_its_rows) {
+        wrong = writes_product(outcome) ? "a product that contradicts its rows is not sold" : NULL;
+    } else if (product->lost_us != 0 && writes_product(outcome)) {
+        product->lost_us = 0;
+        product->contradicts_its_rows = wrong != NULL;
+        wrong = NULL;
+    }
     if (wrong != NULL) {
         simulated_world_break(world, wrong, id);
     }
@@ -179,7 +200,7 @@ void simulated_rules_on_carried_out(void *context, enum simulated_service servic
     if (index < 0) { /* the expiry index's, or who waits for a lease */
         return;
     }
-    check_product(world, index);
+    check_product(world, index, outcome);
     for (size_t i = 0; i < outcome->change_count; i++) {
         const char *key = outcome->changes[i].row_key;
         if (!simulated_rows_is_record_complete(&world->storage, SIMULATED_TABLE_NAME, changed,

@@ -26,10 +26,13 @@ struct simulated_world_clock {
 
 /* What others have done to a product. */
 struct simulated_product {
-    bool
-        is_tampered_with; /* its rows are not what the app has written: its history is not judged */
-    bool is_unreadable;   /* one of its rows is nonsense */
-    int64_t lost_us; /* when its own row was deleted, but not its reservations; 0: it was not */
+    /* Its rows are not what the app has written, so its history is not judged. */
+    bool is_tampered_with;
+    bool is_unreadable; /* one of its rows is nonsense */
+    int64_t lost_us;    /* when its own row alone was deleted; 0: it was not */
+
+    /* Its row was made anew beside those of its reservations, by an insertion sent before the loss. */
+    bool contradicts_its_rows;
 };
 
 /* When an instance has last queried a product, before it makes it, in world time; 0: it has not. */
