@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A product on sale (bench/hot.c), beside a handler with its batches off. Passes its arguments on.
 #
-#   bench/hot.sh [--strict ...]     after `make VARIANT=release programs benches` and `make VARIANT=control programs`
+#   bench/hot.sh [--strict ...]     after `make VARIANT=release programs benches` and `make
+#                                   VARIANT=control programs`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/progress.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Ten thousand leases on a store that takes 50 ms, and a thousand on an Azurite of their own: the figures of both. Ends with 1
-# when a limit was missed.
+# Ten thousand leases on a store that takes 50 ms, and a thousand on an Azurite of their own: the
+# figures of both. Ends with 1 when a limit was missed.
 #
 #   bench/leases.sh     after `make VARIANT=release benches`
 set -euo pipefail

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Brings Leasehold to Azure: a resource group with a storage account without keys, a function app that has an identity of
-# its own, what that identity may do, settings, and the package. docs/deploy.md explains the commands that it runs.
+# Brings Leasehold to Azure: a resource group with a storage account without keys, a function app
+# that has an identity of its own, what that identity may do, settings, and the package.
+# docs/deploy.md explains the commands that it runs.
 #
-# What is there already is left alone: run it again after a failure and it goes on, run it again after success and it
-# changes nothing, run it with a new package and it publishes that. An option that is left out then means: as it is.
+# What is there already is left alone: run it again after a failure and it goes on, run it again
+# after success and it changes nothing, run it with a new package and it publishes that. An option
+# that is left out then means: as it is.
 set -euo pipefail
 cwd=$PWD
 cd "$(dirname "$0")/.."
@@ -47,9 +49,9 @@ site=         # the app's id
 sum=          # the package's checksum
 folder=       # where the package is unpacked
 
-# Takes a setting as the documents write it; Azure wants __ for each colon, and of other characters . and _ alone
-# (https://learn.microsoft.com/azure/app-service/configure-common). Its value may be a secret and is shown nowhere, and neither
-# is a text without a name.
+# Takes a setting as the documents write it; Azure wants __ for each colon, and of other characters
+# . and _ alone (https://learn.microsoft.com/azure/app-service/configure-common). Its value may be a
+# secret and is shown nowhere, and neither is a text without a name.
 add_setting() {
     local key=${1%%=*} number=$((${#settings[@]} + 1)) variable
     [[ $1 == *=* ]] || die "--setting number $number is not NAME=VALUE (it is not shown: it may be a secret)"
@@ -106,8 +108,8 @@ check_az() {
     az account show --output none || die "not logged in: run az login, and az account set --subscription where you have several"
 }
 
-# Takes for the option $1 what the app has, $2, if that is known. One that asks for something else ends the program: neither
-# an app nor its stock would move.
+# Takes for the option $1 what the app has, $2, if that is known. One that asks for something else
+# ends the program: neither an app nor its stock would move.
 adopt() {
     local -n asked=$1
     asked=${asked:-$2}
@@ -136,7 +138,8 @@ adopt_plan() {
     esac
 }
 
-# The host's account is where the app's stock is. Until a first run has come to the settings, a connection string names it.
+# The host's account is where the app's stock is. Until a first run has come to the settings, a
+# connection string names it.
 adopt_storage() {
     read_settings
     if [[ ";${current[AzureWebJobsStorage]-}" =~ \;AccountName=([a-z0-9]+) ]]; then
@@ -173,13 +176,15 @@ ensure_group() {
     fi
 }
 
-# Azure can make an app of the two older plans only while the account's keys may be used; lock_account ends that.
+# Azure can make an app of the two older plans only while the account's keys may be used;
+# lock_account ends that.
 ensure_account() {
     local wanted=false
     [ "$plan" = flex ] || wanted=true
     keys_allowed=$(look_up az storage account list --resource-group "$group" \
         --query "[?name=='$storage'].[allowSharedKeyAccess]" --output tsv)
-    keys_allowed=${keys_allowed,,} # in a list az writes True, False and, where it was never said, None
+    # In a list az writes True, False, and None if it was never set.
+    keys_allowed=${keys_allowed,,}
     if [ -z "$keys_allowed" ]; then
         [ -z "$app" ] || die "there is no storage account $storage in $group, where $name has its stock: a new one could not" \
             "bring that back, but see docs/operations.md, Backup and restoring"
@@ -199,8 +204,9 @@ ensure_premium_plan() {
     fi
 }
 
-# Without --workspace the log would go to a workspace of the whole subscription's, which teardown.sh would leave behind. Its name
-# has the region in it, since one that was removed is kept for 14 days and can come back only where it was.
+# Without --workspace the log would go to a workspace of the whole subscription's, which teardown.sh
+# would leave behind. Its name has the region in it, since one that was removed is kept for 14 days
+# and can come back only where it was.
 create_app() {
     local workspace=$name-$location
     workspace=${workspace:0:63}
@@ -246,7 +252,8 @@ ensure_role() {
     fi
 }
 
-# Blob Data Owner rather than Contributor: the host asks for it, since it keeps its own locks and keys in the same account
+# Blob Data Owner rather than Contributor: the host asks for it, since it keeps its own locks and
+# keys in the same account
 # (https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity).
 ensure_roles() {
     ask scope az storage account show --resource-group "$group" --name "$storage" --query id --output tsv
@@ -269,7 +276,8 @@ set_settings() {
     fi
 }
 
-# `az functionapp create` has put connection strings with the account's key there, and the host would prefer them.
+# `az functionapp create` has put connection strings with the account's key there, and the host
+# would prefer them.
 delete_key_settings() {
     local key unwanted=()
     local candidates=(AzureWebJobsStorage)
@@ -309,8 +317,8 @@ lock_account() {
     fi
 }
 
-# Core Tools know how to publish a custom handler to this plan best, but take a folder alone. Without them, or without unzip,
-# the zip goes up as it is.
+# Core Tools know how to publish a custom handler to this plan best, but take a folder alone.
+# Without them, or without unzip, the zip goes up as it is.
 publish_flex() {
     local command=(func azure functionapp publish "$name" --custom)
     if command -v func >/dev/null && command -v unzip >/dev/null; then
@@ -324,7 +332,8 @@ publish_flex() {
     fi
 }
 
-# The two older plans take their code from a file share, which has no access without keys, or from a blob, which has.
+# The two older plans take their code from a file share, which has no access without keys, or from a
+# blob, which has.
 publish_as_blob() {
     change az storage container-rm create --resource-group "$group" --storage-account "$storage" --name packages --output none
     change az storage blob upload --account-name "$storage" --container-name packages --name leasehold.zip \

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# What deploy/azure.sh and deploy/teardown.sh share: how a command is shown and called, and Azure's rules for names.
+# What deploy/azure.sh and deploy/teardown.sh share: how a command is shown and called, and Azure's
+# rules for names.
 #
-# A dry run calls nothing at all. It prints the commands of a first run, quoted so that they can be pasted: where one
-# needs what another answers, that is kept in a shell variable.
+# A dry run calls nothing at all. It prints the commands of a first run, quoted so that they can be
+# pasted: where one needs what another answers, that is kept in a shell variable.
 
 dry_run=false
 declare -A shown_as=() # what is shown in place of a word that may be a secret
@@ -12,7 +13,8 @@ die() {
     exit 1
 }
 
-# Prints the command "$@" as it can be pasted. A word that is one of our variables, as `ask` leaves it in a dry run, stays one.
+# Prints the command "$@" as it can be pasted. A word that is one of our variables, as `ask` leaves
+# it in a dry run, stays one.
 show() {
     local word line=
     for word in "$@"; do
@@ -35,7 +37,8 @@ change() {
     $dry_run || "$@"
 }
 
-# The same, tried again for a minute: what Azure has just made is not known to all of its servers at once.
+# The same, tried again for a minute: what Azure has just made is not known to all of its servers at
+# once.
 change_patiently() {
     local try
     show "$@"
@@ -69,8 +72,8 @@ check_name() {
     [[ $2 =~ ^($3)$ ]] || die "$1 is ${2:-missing}: $4"
 }
 
-# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules. Of the app's name we take less than
-# Azure does, lower case alone, so that one name is one app.
+# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules. Of the
+# app's name we take less than Azure does, lower case alone, so that one name is one app.
 check_app_name() {
     check_name --name "$1" '[a-z0-9][a-z0-9-]{0,58}[a-z0-9]' "2 to 60 of a-z, 0-9 and -, no - first or last"
 }
@@ -79,7 +82,8 @@ check_group_name() {
     check_name --group "$1" '[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]' "1 to 90 of A-Z a-z 0-9 _ ( ) . -, no . last"
 }
 
-# Prints the resource group and the region of the app $1, a tab between them; nothing if the subscription has no such app.
+# Prints the resource group and the region of the app $1, a tab between them; nothing if the
+# subscription has no such app.
 where_is() {
     local found
     found=$(look_up az resource list --name "$1" --resource-type Microsoft.Web/sites --query "[].[resourceGroup,location]" \
@@ -87,7 +91,8 @@ where_is() {
     echo "${found// /}" # a region may be written West Europe
 }
 
-# Whether the resource group $1 exists. One that is not the app's ($2) own ends the program: it would be removed with it.
+# Whether the resource group $1 exists. One that is not the app's ($2) own ends the program: it
+# would be removed with it.
 own_group_exists() {
     local exists tag
     exists=$(look_up az group exists --name "$1") || exit

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Removes what deploy/azure.sh has made: the resource group with the app, its plan, its Application Insights with their log,
-# the storage account, and with them all stock and reservations. The role assignments end with the account.
+# Removes what deploy/azure.sh has made: the resource group with the app, its plan, its Application
+# Insights with their log, the storage account, and with them all stock and reservations. The role
+# assignments end with the account.
 #
 #   deploy/teardown.sh --name APP [--group GROUP] [--yes] [--dry-run]
 #
-# GROUP is by default the one that the app is in. Asks for the app's name before it removes anything; --yes does not ask. A
-# group that azure.sh has not made is left alone.
+# GROUP is by default the one that the app is in. Asks for the app's name before it removes
+# anything; --yes does not ask. A group that azure.sh has not made is left alone.
 set -euo pipefail
 # shellcheck source=deploy/common.sh
 . "$(dirname "$0")/common.sh"

@@ -145,8 +145,8 @@ static void log_failed_start(const struct error *err) {
 }
 
 /*
- * Waits before it fails: when a handler fails, the host drops the last lines that it has not read. A
- * host on a busy machine may need longer for that than LAST_LINE_MS.
+ * Waits before it fails: when a handler fails, the host drops the last lines that it has not read.
+ * A host on a busy machine may need longer for that than LAST_LINE_MS.
  */
 static int fail_after_pause(int exit_code) {
     standard_streams_await_reader(STDOUT_FILENO, READER_MS);

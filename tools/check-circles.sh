@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# No two files need each other, not even by way of others. A module is a .c file with the .h file of the
-# same name. It needs another module if it includes that module's header, or uses one of its symbols.
+# No two files need each other, not even by way of others. A module is a .c file with the .h file of
+# the same name. It needs another module if it includes that module's header, or uses one of its
+# symbols.
 #
 #   tools/check-circles.sh     after `make objects`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly OBJECTS=build/release/obj
-# The needs that still close a circle, one "MODULE MODULE" a line. This list may only shrink: a need that
-# closes no circle any more must be removed.
+# The needs that still close a circle, one "MODULE MODULE" a line. This list may only shrink: a need
+# that closes no circle any more must be removed.
 readonly ALLOWED=tools/circles-allowed.txt
 
 mapfile -t sources < <(find handler -name '*.[ch]' | sort)

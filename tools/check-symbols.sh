@@ -25,8 +25,9 @@ readonly OUTSIDE="clock_(gettime|nanosleep|system) time gettimeofday timespec_ge
     socket socketpair connect accept4? bind listen send(to|m?msg)? recv(from|m?msg)? getaddrinfo
     p?poll p?select epoll_.* eventfd http_transport_.* event_loop_(new|start)"
 
-# file:name, for files that may use it all the same. leasehold_client.c makes the library's platform.
-# token_source_cli.c starts az. file_read.c reads on a thread of its own, because a file may hang.
+# file:name, for files that may use it all the same. leasehold_client.c makes the library's
+# platform. token_source_cli.c starts az. file_read.c reads on a thread of its own, because a file
+# may hang.
 readonly OUTSIDE_ALLOWED="leasehold_client.c:clock_system leasehold_client.c:random_system leasehold_client.c:http_transport_new
     leasehold_client.c:http_transport_free leasehold_client.c:http_transport_platform leasehold_client.c:http_transport_stop
     token_source_cli.c:posix_spawnp file_read.c:thread_start"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The same seeds must make the same runs in every build: what depends on a compiler, on memory that nobody has set or on
-# where something lies in memory shows here. Ends with "N passed, N failed", counted in builds.
+# The same seeds must make the same runs in every build: what depends on a compiler, on memory that
+# nobody has set or on where something lies in memory shows here. Ends with "N passed, N failed",
+# counted in builds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

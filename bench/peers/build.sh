@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the peers that have to be built into build/bench/: the one in Go, and where the .NET SDK is the one in C#.
+# Builds the peers that have to be built into build/bench/: the one in Go, and where the .NET SDK is
+# the one in C#.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -22,8 +22,9 @@
 bool standard_streams_open(void);
 
 /*
- * Waits until the reader of a pipe has read everything that was written to `descriptor`, for at most
- * `timeout_ms`. Returns at once if the reader is gone, or if `descriptor` is no pipe. Any thread.
+ * Waits until the reader of a pipe has read everything that was written to `descriptor`, for at
+ * most `timeout_ms`. Returns at once if the reader is gone, or if `descriptor` is no pipe. Any
+ * thread.
  */
 void standard_streams_await_reader(int descriptor, int timeout_ms);
 

@@ -108,7 +108,7 @@ static void inject(const struct fault *fault, struct fault_rule which) {
     fault_proxy_add(proxy, &which);
 }
 
-/* Does the client get storage's answer all the same? */
+/* Whether the client gets storage's answer all the same. */
 static bool is_answered(const struct fault *fault) {
     return fault->kind == FAULT_NONE || fault->kind == FAULT_DELAY_REQUEST ||
            fault->kind == FAULT_DELAY_ANSWER || fault->kind == FAULT_CLOSE_LATER ||

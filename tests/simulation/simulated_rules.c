@@ -165,8 +165,8 @@ static bool writes_product(const struct simulated_outcome *outcome) {
 
 /*
  * A product that has lost its row may get it back from an insertion that was sent before, and
- * arrives late: no condition of storage's prevents that. If the row then contradicts the rows of the
- * reservations, nobody may commit to it any more.
+ * arrives late: no condition of storage's prevents that. If the row then contradicts the rows of
+ * the reservations, nobody may commit to it any more.
  */
 static void check_product(struct simulated_world *world, int index,
                           const struct simulated_outcome *outcome) {

@@ -31,7 +31,9 @@ struct simulated_product {
     bool is_unreadable; /* one of its rows is nonsense */
     int64_t lost_us;    /* when its own row alone was deleted; 0: it was not */
 
-    /* Its row was made anew beside those of its reservations, by an insertion sent before the loss. */
+    /*
+     * Its row was made anew beside those of its reservations, by an insertion sent before the loss.
+     */
     bool contradicts_its_rows;
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Lays out dist/leasehold, the folder that is deployed, and packs it as dist/leasehold.zip. The same files give the same
-# bytes: order, modes and owners are fixed, and every time is the last commit's (or SOURCE_DATE_EPOCH).
+# Lays out dist/leasehold, the folder that is deployed, and packs it as dist/leasehold.zip. The same
+# files give the same bytes: order, modes and owners are fixed, and every time is the last commit's
+# (or SOURCE_DATE_EPOCH).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

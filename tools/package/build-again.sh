@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the package once more in another folder, by another clock's zone, language and umask, and compares it with dist/:
-# the same inputs must give the same bytes. Debian's packages are inputs; the libraries are built again too.
+# Builds the package once more in another folder, by another clock's zone, language and umask, and
+# compares it with dist/: the same inputs must give the same bytes. Debian's packages are inputs;
+# the libraries are built again too.
 #
 #   tools/package/build-again.sh FOLDER     an empty folder to do it in
 set -euo pipefail

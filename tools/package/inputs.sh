@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Fetches what the package is made of besides our own sources, and keeps it in build/package/inputs:
 #   *.deb    the C library to link against: Debian 11's, the oldest of Azure's images
-#   *.dsc    sources of the libraries to link in: Debian 12's, the versions that `make test` runs with
-# apt checks the signatures. It gets lists and settings of its own; the machine's are read for the archive's address, not changed.
-# What is there is kept: after `make clean` the newest versions are fetched.
+#   *.dsc    sources of the libraries to link in: Debian 12's, the versions that `make test` runs
+#            with
+# apt checks the signatures. It gets lists and settings of its own; the machine's are read for the
+# archive's address, not changed. What is there is kept: after `make clean` the newest versions are
+# fetched.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -30,7 +32,8 @@ versions() {
     apt-cache "${APT[@]}" "$1" "$2" | sed -n 's/^Version: //p' | sort -rVu
 }
 
-# Fetches, with $3, the newest version of package $2 that can be had: a mirror's lists can be ahead of its files.
+# Fetches, with $3, the newest version of package $2 that can be had: a mirror's lists can be ahead
+# of its files.
 fetch() {
     local show=$1 name=$2 get=$3 version
     for version in $(versions "$show" "$name"); do

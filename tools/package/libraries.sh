@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes build/package/root: Debian 11's C library, and the libraries that the handler uses, small and static. What is left
-# out of them is what the handler never asks for; what is not there has no holes. Needs inputs.sh to have run.
+# Makes build/package/root: Debian 11's C library, and the libraries that the handler uses, small
+# and static. What is left out of them is what the handler never asks for; what is not there has no
+# holes. Needs inputs.sh to have run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/progress.sh
@@ -12,18 +13,20 @@ jobs=$(nproc)
 readonly LIB=$ROOT/usr/lib/$multiarch INCLUDE=$ROOT/usr/include jobs
 readonly FLAGS=(-O2 -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
     -ffunction-sections -fdata-sections)
-export PATH=$PWD/tools/package:$PATH CC=package-cc.sh # by its name alone: OpenSSL keeps it in its version text
+# by its name alone: OpenSSL keeps it in its version text
+export PATH=$PWD/tools/package:$PATH CC=package-cc.sh
 unset CFLAGS LDFLAGS CPPFLAGS MAKEFLAGS MAKELEVEL
 
-# No provider, engine or configuration file is loaded from the target: what runs is what was tested. DES is for encrypted
-# PEM and PKCS #12 files.
+# No provider, engine or configuration file is loaded from the target: what runs is what was tested.
+# DES is for encrypted PEM and PKCS #12 files.
 readonly OPENSSL_OPTIONS=(no-shared no-module no-dso no-engine no-autoload-config no-tests no-filenames no-ui-console
     no-afalgeng no-async no-ssl3 no-tls1 no-tls1_1 no-dtls no-srp no-srtp no-psk no-nextprotoneg no-comp no-ct no-ocsp
     no-cms no-ts no-cmp no-rfc3779 no-legacy no-gost no-idea no-seed no-camellia no-aria no-sm2 no-sm3 no-sm4 no-bf no-cast
     no-rc2 no-rc4 no-md4 no-mdc2 no-rmd160 no-whirlpool no-blake2 no-siphash no-siv no-scrypt no-ec2m no-dsa
     enable-ec_nistp_64_gcc_128)
 
-# HTTP and HTTPS; --disable-proxy and --disable-netrc would take away the options with which http_transport.c says no to both.
+# HTTP and HTTPS; --disable-proxy and --disable-netrc would take away the options with which
+# http_transport.c says no to both.
 readonly CURL_OPTIONS=(--disable-shared --enable-static --with-openssl --enable-threaded-resolver
     --disable-dependency-tracking --disable-openssl-auto-load-config --without-ca-bundle --without-ca-path
     --without-zlib --without-brotli --without-zstd --without-libpsl --without-libidn2 --without-nghttp2 --without-nghttp3
@@ -53,7 +56,8 @@ unpack_c_library() {
     done
 }
 
-# Unpacks Debian's source package $1 with Debian's patches, and sets the time that its build may record: its changelog's.
+# Unpacks Debian's source package $1 with Debian's patches, and sets the time that its build may
+# record: its changelog's.
 unpack_source() {
     dpkg-source --no-check -x "$INPUTS/$1"_*.dsc "$SOURCES/$1" # apt has checked it
     cd "$SOURCES/$1"
@@ -112,7 +116,8 @@ unpack_c_library
 for library in openssl curl cjson; do
     echo "package: building $library"
     progress_start "package: building $library"
-    "build_$library" >"$BUILD/$library.log" 2>&1 & # behind "||" itself it would go on after a failure
+    # Not before "||": there a failed command would not end the function.
+    "build_$library" >"$BUILD/$library.log" 2>&1 &
     wait $! || {
         tail -n 40 "$BUILD/$library.log" >&2
         echo "package: $library was not built; all it said is in $BUILD/$library.log" >&2

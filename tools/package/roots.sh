@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes what the package is tried in: build/roots/RELEASE, each a Debian of that release with nothing but what every Debian
-# has (and not even its OpenSSL), and in it the app's folder with dist/leasehold.zip unpacked. What is there is kept, but for
-# the app's folder. Needs debootstrap, which needs to be root.
+# Makes what the package is tried in: build/roots/RELEASE, each a Debian of that release with
+# nothing but what every Debian has (and not even its OpenSSL), and in it the app's folder with
+# dist/leasehold.zip unpacked. What is there is kept, but for the app's folder. Needs debootstrap,
+# which needs to be root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/package/archive.sh
@@ -41,7 +42,8 @@ for release in "${RELEASES[@]}"; do
         progress_stop
         mv "$root.new" "$root"
     fi
-    rm -rf "${root:?}/$APP" "$root/etc/ssl" "$root/etc/pki" # a test that was ended in the middle leaves certificates
+    # A test that was interrupted leaves certificates.
+    rm -rf "${root:?}/$APP" "$root/etc/ssl" "$root/etc/pki"
     mkdir -p "$root/$APP"
     unzip -q dist/leasehold.zip -d "$root/$APP"
 done
