@@ -188,7 +188,7 @@ mutants: ## break a line of inventory/, lease/ or storage/, COUNT=300 times, and
 ## often unit tests or RUNS=350 of the simulation notice (SEED=1, ONLY=path, JOBS=)
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
-	@$(build) --silent VARIANT=asan $(patsubst %.c,build/asan/%,$(wildcard $(foreach folder,inventory lease storage,tests/unit/$(folder)/test_*.c)))
+	@$(build) --silent VARIANT=asan $(patsubst %.c,build/asan/%,$(wildcard $(foreach folder,inventory lease storage identity http,tests/unit/$(folder)/test_*.c)))
 	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 	    $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 

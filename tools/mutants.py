@@ -30,7 +30,7 @@ import time
 import commuting
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("handler/inventory", "handler/lease", "handler/storage")
+FOLDERS = tuple(f"handler/{name}" for name in ("inventory", "lease", "storage", "identity", "http"))
 ENOUGH_PERCENT = 95
 HANGS_AFTER_S = 60  # a program that takes longer than this, if load is not the reason
 LONGEST_S = 6 * 3600
