@@ -22,6 +22,7 @@ enum {
     /* At most one look-up of a host name for each request (libcurl's threads), and our own. */
     THREADS_NEEDED = MAX_IN_HAND + OTHER_THREADS,
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
+    REQUEST_TIMEOUT_MS = 30 * 1000,
 
     /*
      * Stopping takes 5 s at most, whatever hangs. Requests may finish for STOP_FINISH_MS, and are
@@ -69,6 +70,7 @@ static enum status serve(struct app *app, struct error *err) {
                                           .max_in_hand = MAX_IN_HAND,
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS,
                                           .on_refusal = dispatch_refusal};
     struct event_loop *loop = app->services.platform.loop;
     app->dispatch = (struct dispatch){.functions = function_table,

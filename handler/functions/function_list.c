@@ -1,6 +1,6 @@
 /*
- * function_list.c - the rows of FUNCTION_TABLE as an array. They are not in function_table.c,
- * because the files of the functions include function_table.h, and this file needs all of them.
+ * function_list.c - the rows of FUNCTION_TABLE as an array. The files of the functions include
+ * function_table.h, and this file needs all of them, so the array is in a file of its own.
  */
 #include "functions/function_table.h"
 

@@ -9,8 +9,8 @@ void http_body_init(struct http_body *body, uint64_t length) {
         (struct http_body){.state = length > 0 ? HTTP_BODY_BYTES : HTTP_BODY_ENDED, .left = length};
 }
 
-void http_body_init_chunked(struct http_body *body, bool tolerant) {
-    *body = (struct http_body){.state = HTTP_BODY_SIZE, .is_chunked = true, .tolerant = tolerant};
+void http_body_init_chunked(struct http_body *body) {
+    *body = (struct http_body){.state = HTTP_BODY_SIZE, .is_chunked = true};
 }
 
 bool http_body_is_open(const struct http_body *body) {
@@ -37,12 +37,7 @@ static enum http_body_state take_size_digit(struct http_body *body, char c) {
         body->digit_count++;
         return HTTP_BODY_SIZE;
     }
-    if (body->digit_count == 0 || digit >= 0) {
-        return HTTP_BODY_BROKEN;
-    }
-    return c == '\r'                                               ? HTTP_BODY_SIZE_END
-           : body->tolerant && (c == ';' || c == ' ' || c == '\t') ? HTTP_BODY_EXTENSION
-                                                                   : HTTP_BODY_BROKEN;
+    return body->digit_count > 0 && c == '\r' ? HTTP_BODY_SIZE_END : HTTP_BODY_BROKEN;
 }
 
 static enum http_body_state end_chunk_size(struct http_body *body) {
@@ -59,8 +54,6 @@ static enum http_body_state take_framing_byte(struct http_body *body, char c) {
     switch (body->state) {
     case HTTP_BODY_SIZE:
         return take_size_digit(body, c);
-    case HTTP_BODY_EXTENSION:
-        return c == '\r' ? HTTP_BODY_SIZE_END : c == '\n' ? HTTP_BODY_BROKEN : HTTP_BODY_EXTENSION;
     case HTTP_BODY_SIZE_END:
         return c == '\n' ? end_chunk_size(body) : HTTP_BODY_BROKEN;
     case HTTP_BODY_CHUNK_CR:
@@ -95,9 +88,7 @@ size_t http_body_feed(struct http_body *body, const char *bytes, size_t length,
             used += body_take_bytes(body, bytes + used, length - used, out);
             continue;
         }
-        bool is_beside =
-            body->state == HTTP_BODY_EXTENSION || body->state == HTTP_BODY_TRAILER_LINE;
-        body->trailer_bytes += is_beside;
+        body->trailer_bytes += body->state == HTTP_BODY_TRAILER_LINE;
         body->state = body->trailer_bytes > MAX_TRAILER_BYTES
                           ? HTTP_BODY_BROKEN
                           : take_framing_byte(body, bytes[used]);

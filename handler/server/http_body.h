@@ -1,9 +1,9 @@
 /*
  * http_body.h - the body of a request as it comes in: finds its end, and takes chunks apart.
  *
- * A `tolerant` reader passes over chunk extensions, as the Functions host's own server does. Any
- * other reader refuses them. Both refuse everything that RFC 9112 section 7.1 does not have: signs,
- * spaces, "0x", a lone LF, a size of more than 8 digits. Trailers are ignored.
+ * It refuses chunk extensions, as readers do not agree on where one ends, and everything that RFC
+ * 9112 section 7.1 does not have: signs, spaces, "0x", a lone LF. A chunk's size has 8 digits at
+ * most. Trailers are ignored.
  */
 #ifndef SERVER_HTTP_BODY_H
 #define SERVER_HTTP_BODY_H
@@ -20,7 +20,6 @@ enum http_body_state {
     HTTP_BODY_BROKEN,
     HTTP_BODY_BYTES, /* `left` bytes, of a chunk if the body is chunked */
     HTTP_BODY_SIZE,  /* a chunk's size */
-    HTTP_BODY_EXTENSION,
     HTTP_BODY_SIZE_END,
     HTTP_BODY_CHUNK_CR,
     HTTP_BODY_CHUNK_END,
@@ -33,14 +32,13 @@ enum http_body_state {
 struct http_body {
     enum http_body_state state;
     bool is_chunked;
-    bool tolerant;
-    uint64_t left;        /* bytes until the next part */
-    size_t digit_count;   /* of a chunk's size */
-    size_t trailer_bytes; /* of trailers and extensions */
+    uint64_t left;      /* bytes until the next part */
+    size_t digit_count; /* of a chunk's size */
+    size_t trailer_bytes;
 };
 
 void http_body_init(struct http_body *body, uint64_t length);
-void http_body_init_chunked(struct http_body *body, bool tolerant);
+void http_body_init_chunked(struct http_body *body);
 
 /* Returns true if more of the body must come. */
 bool http_body_is_open(const struct http_body *body);

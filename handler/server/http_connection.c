@@ -176,7 +176,7 @@ static void body_begin(struct http_connection *connection) {
         return;
     }
     if (connection->exchange.head.is_chunked) {
-        http_body_init_chunked(&connection->framing, connection->all->shared.options.tolerant);
+        http_body_init_chunked(&connection->framing);
     } else {
         http_body_init(&connection->framing, connection->exchange.head.content_length);
     }
@@ -436,7 +436,7 @@ static void connection_init(struct http_connection *connection, struct http_conn
     http_exchange_init(&connection->exchange, &all->shared);
     connection->exchange.inbound.answered = on_answered;
     connection->may_write = true;
-    http_head_reader_init(&connection->reader, all->shared.options.tolerant);
+    http_head_reader_init(&connection->reader);
     strbuf_init(&connection->rest, BLOCK_BYTES);
 }
 

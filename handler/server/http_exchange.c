@@ -30,7 +30,7 @@ static const char *path_of(const struct server_exchange *exchange) {
     size_t length = strcspn(authority, "/");
     const char *colon = memrchr(authority, ':', length);
     long port = colon == NULL ? DEFAULT_PORT : strtol(colon + 1, NULL, 10);
-    if (port != exchange->shared->port && !exchange->shared->options.tolerant) {
+    if (port != exchange->shared->port) {
         return target;
     }
     return authority[length] == '\0' ? "/" : authority + length;

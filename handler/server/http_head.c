@@ -12,12 +12,13 @@
 #define DIGITS "0123456789"
 #define SPACES " \t"
 #define VERSION_PREFIX "HTTP/"
+#define LINE_END "\r\n"
 enum { END_BYTES = 4, DELETE = 0x7f, KEPT_BYTES = 4096 };
 
 /* ---- receiving ---- */
 
-void http_head_reader_init(struct http_head_reader *reader, bool tolerant) {
-    *reader = (struct http_head_reader){.tolerant = tolerant, .line_is_empty = true};
+void http_head_reader_init(struct http_head_reader *reader) {
+    *reader = (struct http_head_reader){.line_is_empty = true};
     strbuf_init(&reader->text, HTTP_SERVER_MAX_HEAD_BYTES + END_BYTES);
 }
 
@@ -37,34 +38,23 @@ void http_head_reader_cleanup(struct http_head_reader *reader) {
 }
 
 /* Takes one byte. Returns HTTP_HEAD_COMPLETE after the one that ends the empty line. */
-static enum http_head_progress head_take_byte(struct http_head_reader *reader, char c,
-                                              bool is_first_line) {
-    char last = reader->last;
-    bool ends_line = c == '\n' && (last == '\r' || reader->tolerant);
-    if (c == '\0' || (last == '\r' && c != '\n') || (c == '\n' && !ends_line)) {
+static enum http_head_progress head_take_byte(struct http_head_reader *reader, char c) {
+    bool ends_line = c == '\n';
+    if (c == '\0' || ends_line != (reader->last == '\r')) {
         return HTTP_HEAD_MALFORMED;
     }
     bool was_empty = reader->line_is_empty;
     reader->last = c;
     reader->line_is_empty = ends_line || (was_empty && c == '\r');
-    if (!ends_line || !was_empty) {
-        return HTTP_HEAD_PARTIAL;
-    }
-    if (is_first_line) {
-        return reader->tolerant ? HTTP_HEAD_PARTIAL : HTTP_HEAD_MALFORMED;
-    }
-    return HTTP_HEAD_COMPLETE;
+    return ends_line && was_empty ? HTTP_HEAD_COMPLETE : HTTP_HEAD_PARTIAL;
 }
 
 enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes,
                                        size_t length, size_t *out_used) {
     enum http_head_progress progress = HTTP_HEAD_PARTIAL;
-    bool is_first_line = strspn(reader->text.data, "\r\n") == reader->text.length;
     size_t used = 0;
     while (used < length && progress == HTTP_HEAD_PARTIAL) {
-        char c = bytes[used++];
-        progress = head_take_byte(reader, c, is_first_line);
-        is_first_line = is_first_line && (c == '\r' || c == '\n');
+        progress = head_take_byte(reader, bytes[used++]);
     }
     strbuf_append(&reader->text, bytes, used);
     *out_used = used;
@@ -72,17 +62,19 @@ enum http_head_progress http_head_feed(struct http_head_reader *reader, const ch
         return strbuf_status(&reader->text) == STATUS_TOO_LARGE ? HTTP_HEAD_TOO_LARGE
                                                                 : HTTP_HEAD_NO_MEMORY;
     }
+    if (strcmp(reader->text.data, LINE_END) == 0) {
+        return HTTP_HEAD_MALFORMED;
+    }
     return progress;
 }
 
 /* ---- parsing ---- */
 
-/* Cuts off the next line of *rest, without its end. */
+/* Cuts off the next line of *rest, without its end. A received head has no other CR. */
 static char *take_line(char **rest) {
     char *line = *rest;
-    char *end = strchr(line, '\n');
-    *rest = end + 1;
-    end -= end > line && end[-1] == '\r';
+    char *end = strchr(line, '\r');
+    *rest = end + strlen(LINE_END);
     *end = '\0';
     return line;
 }
@@ -187,12 +179,12 @@ static uint64_t read_length(const char *digits) {
  * Finds out how the body ends: by one Content-Length of digits alone, or, in HTTP/1.1, by
  * "chunked". Without either there is no body. Returns false for anything else.
  */
-static bool read_framing(const struct http_headers *headers, bool tolerant, struct http_head *out) {
+static bool read_framing(const struct http_headers *headers, struct http_head *out) {
     const char *length = http_headers_get(headers, "Content-Length");
     const char *encoding = http_headers_get(headers, "Transfer-Encoding");
     if (encoding != NULL) {
         out->is_chunked = true;
-        return (length == NULL || tolerant) && strcasecmp(encoding, "chunked") == 0 && !out->is_1_0;
+        return length == NULL && strcasecmp(encoding, "chunked") == 0 && !out->is_1_0;
     }
     if (length == NULL) {
         return true;
@@ -204,11 +196,11 @@ static bool read_framing(const struct http_headers *headers, bool tolerant, stru
 bool http_head_parse(struct http_head_reader *reader, struct http_head *out,
                      struct http_headers *headers, enum http_refusal *out_why) {
     *out = (struct http_head){.method = "", .target = "", .query = ""};
-    char *rest = reader->text.data + (reader->tolerant ? strspn(reader->text.data, "\r\n") : 0);
+    char *rest = reader->text.data;
     char *request_line = take_line(&rest);
     if (!read_request_line(request_line, out, out_why) || !read_fields(rest, headers, out_why)) {
         return false;
     }
     *out_why = headers->status == STATUS_OK ? HTTP_REFUSAL_AMBIGUOUS : HTTP_REFUSAL_NO_MEMORY;
-    return headers->status == STATUS_OK && read_framing(headers, reader->tolerant, out);
+    return headers->status == STATUS_OK && read_framing(headers, out);
 }

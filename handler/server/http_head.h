@@ -4,9 +4,8 @@
  *
  * If two readers understand one request differently, a second request can be smuggled past the
  * first reader. So a head that can be read in two ways is refused, however likely one of them is.
- * A `tolerant` reader reads as the Functions host's own server (Kestrel) does. It takes lines that
- * end with a lone LF, empty lines in front of the request, and a Content-Length beside "chunked",
- * which wins.
+ * RFC 9112 lets a server take a line that ends with a lone LF, empty lines in front of the request,
+ * and a Content-Length beside "chunked": here they are refused, too.
  *
  * Source: RFC 9112 (HTTP/1.1), sections 2.2, 3, 5 and 6.3.
  */
@@ -32,12 +31,11 @@ enum http_head_progress {
 /* All but `text` belongs to http_head.c. */
 struct http_head_reader {
     struct strbuf text; /* the bytes that have come so far */
-    bool tolerant;
     bool line_is_empty;
     char last;
 };
 
-void http_head_reader_init(struct http_head_reader *reader, bool tolerant);
+void http_head_reader_init(struct http_head_reader *reader);
 
 /*
  * Both wipe the text, which may hold keys. A reader that was reset can be used again, and keeps a

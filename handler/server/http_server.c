@@ -63,9 +63,6 @@ static enum status start_loop(struct http_server *server, struct event_loop *loo
                                                       .loop = loop},
                                            .max_buffered_bytes =
                                                BODIES_MAX_BYTES + options->max_body_bytes};
-    if (options->request_timeout_ms <= 0) {
-        connections.shared.options.request_timeout_ms = HTTP_SERVER_REQUEST_TIMEOUT_MS;
-    }
     int listener = -1;
     server->port = options->port;
     enum status status = open_listener(&server->port, &listener, err);
@@ -82,7 +79,8 @@ static enum status start_loop(struct http_server *server, struct event_loop *loo
 enum status http_server_start(struct http_server **out, struct event_loop *loop,
                               const struct http_server_options *options,
                               http_inbound_handler handler, void *context, struct error *err) {
-    assert(options->port >= 0 && options->port <= 65535 && options->max_in_hand > 0);
+    assert(options->port >= 0 && options->port <= 65535);
+    assert(options->max_in_hand > 0 && options->request_timeout_ms > 0);
     struct http_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");

@@ -4,7 +4,6 @@
 #ifndef SERVER_HTTP_SERVER_OPTIONS_H
 #define SERVER_HTTP_SERVER_OPTIONS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct http_request;
@@ -14,8 +13,7 @@ enum {
     HTTP_SERVER_MAX_URL_BYTES = 8 * 1024,
     HTTP_SERVER_MAX_HEAD_BYTES = 64 * 1024,
     /* The host passes on up to 100 headers, and those of Azure's front ends and its own. */
-    HTTP_SERVER_MAX_HEADERS = 200,
-    HTTP_SERVER_REQUEST_TIMEOUT_MS = 30 * 1000
+    HTTP_SERVER_MAX_HEADERS = 200
 };
 
 struct http_server_options {
@@ -23,10 +21,7 @@ struct http_server_options {
     int max_in_hand; /* > 0: the most requests in hand at once */
     size_t max_body_bytes;
     size_t max_response_bytes;
-    int request_timeout_ms; /* 0: HTTP_SERVER_REQUEST_TIMEOUT_MS */
-
-    /* Reads requests as the Functions host's own server does: see http_head.h and http_body.h. */
-    bool tolerant;
+    int request_timeout_ms; /* > 0: for a request to come, and for its answer to be taken */
 
     /*
      * Changes a refusal of the server's own before it goes out. A part of the request that is not

@@ -38,10 +38,10 @@ static void require_head(const struct http_head *head, const struct http_headers
     }
 }
 
-static void read_body(const struct http_head *head, bool tolerant, const char *bytes, size_t length,
-                      size_t piece, struct reading *out) {
+static void read_body(const struct http_head *head, const char *bytes, size_t length, size_t piece,
+                      struct reading *out) {
     if (head->is_chunked) {
-        http_body_init_chunked(&out->body, tolerant);
+        http_body_init_chunked(&out->body);
     } else {
         http_body_init(&out->body, head->content_length);
     }
@@ -54,13 +54,12 @@ static void read_body(const struct http_head *head, bool tolerant, const char *b
     }
 }
 
-static void read_in_pieces(const char *bytes, size_t length, bool tolerant, size_t piece,
-                           struct reading *out) {
+static void read_in_pieces(const char *bytes, size_t length, size_t piece, struct reading *out) {
     struct http_head_reader reader;
     *out = (struct reading){.progress = HTTP_HEAD_PARTIAL};
     http_headers_init(&out->headers);
     strbuf_init(&out->text, RESULT_BYTES);
-    http_head_reader_init(&reader, tolerant);
+    http_head_reader_init(&reader);
     while (out->used < length && out->progress == HTTP_HEAD_PARTIAL) {
         size_t used = 0, next = piece < length - out->used ? piece : length - out->used;
         out->progress = http_head_feed(&reader, bytes + out->used, next, &used);
@@ -73,7 +72,7 @@ static void read_in_pieces(const char *bytes, size_t length, bool tolerant, size
         if (out->is_read) {
             require_head(&head, &out->headers);
             strbuf_appendf(&out->text, "%s %s %s\n", head.method, head.target, head.query);
-            read_body(&head, tolerant, bytes + out->used, length - out->used, piece, out);
+            read_body(&head, bytes + out->used, length - out->used, piece, out);
         }
     }
     http_head_reader_cleanup(&reader);
@@ -86,13 +85,12 @@ static void release(struct reading *reading) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = input_of(data, size);
-    bool tolerant = input_take_choice(&input, 2) == 1;
     size_t piece = 1 + input_take_choice(&input, 9);
     size_t length = 0;
     char *bytes = input_take_bytes(&input, &length);
     struct reading whole, pieces;
-    read_in_pieces(bytes, length, tolerant, length, &whole);
-    read_in_pieces(bytes, length, tolerant, piece, &pieces);
+    read_in_pieces(bytes, length, length, &whole);
+    read_in_pieces(bytes, length, piece, &pieces);
     REQUIRE(whole.progress == pieces.progress && whole.is_read == pieces.is_read);
     REQUIRE(whole.used == pieces.used && whole.body.state == pieces.body.state);
     REQUIRE(whole.is_read || whole.progress != HTTP_HEAD_COMPLETE || whole.why == pieces.why);

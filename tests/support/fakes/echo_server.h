@@ -10,9 +10,13 @@
 
 #include "server/http_server.h"
 
-enum { ECHO_MAX_BODY_BYTES = 1000, ECHO_LARGE_BYTES = 32 * 1024 * 1024 };
+enum {
+    ECHO_MAX_BODY_BYTES = 1000,
+    ECHO_LARGE_BYTES = 32 * 1024 * 1024,
+    ECHO_REQUEST_TIMEOUT_MS = 30 * 1000 /* for a test that is about something else */
+};
 
-/* `request_timeout_ms` 0: the server's own. There is one at a time. */
+/* There is one at a time. */
 struct http_server *echo_server_start(int thread_count, int request_timeout_ms);
 void echo_server_stop(struct http_server *server);
 

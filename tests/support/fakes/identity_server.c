@@ -17,6 +17,7 @@ enum {
     THREADS = 32,
     MAX_BODY_BYTES = 64 * 1024,
     MAX_ANSWER_BYTES = 256 * 1024 * 1024,
+    REQUEST_TIMEOUT_MS = 30 * 1000,
     MAX_REQUESTS = 4096,
     MAX_RULE_BYTES = 2048,
     DEFAULT_LIFETIME_S = 3600,
@@ -355,7 +356,8 @@ struct identity_server *identity_server_start(const struct identity_rules *rules
     struct error err = {0};
     const struct http_server_options options = {.max_in_hand = THREADS,
                                                 .max_body_bytes = MAX_BODY_BYTES,
-                                                .max_response_bytes = MAX_ANSWER_BYTES};
+                                                .max_response_bytes = MAX_ANSWER_BYTES,
+                                                .request_timeout_ms = REQUEST_TIMEOUT_MS};
     blocking_server_open(&server->host, serve, server);
     ck_assert_msg(blocking_server_start(&server->host, &server->http, &options, &err) == STATUS_OK,
                   "%s", err.message);

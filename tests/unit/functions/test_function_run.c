@@ -17,7 +17,12 @@
 #include "support/calls/raw_http.h"
 #include "support/processes/check_main.h"
 
-enum { MAX_IN_HAND = 8, ANSWER_BYTES = 64 * 1024, EXTRA_BYTES = 500 };
+enum {
+    MAX_IN_HAND = 8,
+    ANSWER_BYTES = 64 * 1024,
+    EXTRA_BYTES = 500,
+    REQUEST_TIMEOUT_MS = 30 * 1000
+};
 
 /* A sanitizer tells of an allocation that is too large, and the runner takes that for a failure. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -300,6 +305,7 @@ static void set_up_server(void) {
     struct http_server_options options = {.max_in_hand = MAX_IN_HAND,
                                           .max_body_bytes = ANSWER_BYTES,
                                           .max_response_bytes = ANSWER_BYTES,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS,
                                           .on_refusal = dispatch_refusal};
     ck_assert_int_eq(http_server_start(&server, loop, &options, dispatch_request, &dispatch, NULL),
                      STATUS_OK);

@@ -20,6 +20,7 @@ enum {
     MAX_IN_HAND = 8,
     MAX_KEPT = 64,
     SILENCE_MS = 50,
+    REQUEST_TIMEOUT_MS = 30 * 1000,
     LARGE_BYTES = 32 * 1024 * 1024, /* what no socket's buffers hold */
 };
 
@@ -73,8 +74,10 @@ static void handle(void *context, struct http_inbound *inbound) {
 }
 
 static void set_up(void) {
-    struct http_server_options options = {
-        .max_in_hand = MAX_IN_HAND, .max_body_bytes = 1000, .max_response_bytes = LARGE_BYTES};
+    struct http_server_options options = {.max_in_hand = MAX_IN_HAND,
+                                          .max_body_bytes = 1000,
+                                          .max_response_bytes = LARGE_BYTES,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS};
     kept_count = 0;
     sem_init(&arrived, 0, 0);
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), NULL), STATUS_OK);

@@ -36,7 +36,7 @@ static int crowd[CROWD];
 static int crowd_count;
 
 static void set_up(void) {
-    server = echo_server_start(THREAD_COUNT, 0);
+    server = echo_server_start(THREAD_COUNT, ECHO_REQUEST_TIMEOUT_MS);
     crowd_count = 0;
 }
 
@@ -411,7 +411,7 @@ START_TEST(stopping_in_a_crowd_is_prompt) {
     int64_t start_ms = now_ms();
     echo_server_stop(server);
     ck_assert_int_lt(now_ms() - start_ms, CROWD_PATIENCE_MS);
-    server = echo_server_start(THREAD_COUNT, 0);
+    server = echo_server_start(THREAD_COUNT, ECHO_REQUEST_TIMEOUT_MS);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #include "support/fakes/clock_fake.h"
 #include "support/processes/check_main.h"
 
-enum { MAX_BYTES = 1000 };
+enum { MAX_BYTES = 1000, REQUEST_TIMEOUT_MS = 30 * 1000 };
 static const int64_t START_MS = 1737297930250; /* 2025-01-19T14:45:30.250Z */
 
 static struct clock_fake the_clock;
@@ -21,8 +21,10 @@ static void handle(void *context, struct http_inbound *inbound) {
 }
 
 static void set_up(void) {
-    struct http_server_options options = {
-        .max_in_hand = 1, .max_body_bytes = MAX_BYTES, .max_response_bytes = MAX_BYTES};
+    struct http_server_options options = {.max_in_hand = 1,
+                                          .max_body_bytes = MAX_BYTES,
+                                          .max_response_bytes = MAX_BYTES,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS};
     clock_fake_init(&the_clock, 1000, START_MS);
     ck_assert_int_eq(event_loop_new(&loop, &the_clock.base, NULL), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, NULL), STATUS_OK);

@@ -21,6 +21,7 @@
 enum {
     MAX_BODY_BYTES = 1000,
     MAX_RESPONSE_BYTES = 2000,
+    REQUEST_TIMEOUT_MS = 30 * 1000,
     THREAD_COUNT = 8,
     LISTENS_MS = 50,
     CLIENT_COUNT = 6,
@@ -76,7 +77,8 @@ static struct http_server *start(int port, int thread_count) {
     struct http_server_options options = {.port = port,
                                           .max_in_hand = thread_count,
                                           .max_body_bytes = MAX_BODY_BYTES,
-                                          .max_response_bytes = MAX_RESPONSE_BYTES};
+                                          .max_response_bytes = MAX_RESPONSE_BYTES,
+                                          .request_timeout_ms = REQUEST_TIMEOUT_MS};
     struct http_server *started = NULL;
     struct error err;
     ck_assert_int_eq(blocking_server_start(&host, &started, &options, &err), STATUS_OK);
@@ -538,7 +540,8 @@ START_TEST(a_port_in_use_is_a_clear_error) {
     struct http_server_options options = {.port = http_server_port(server),
                                           .max_in_hand = 1,
                                           .max_body_bytes = 1,
-                                          .max_response_bytes = 1};
+                                          .max_response_bytes = 1,
+                                          .request_timeout_ms = 1};
     struct http_server *second = NULL;
     struct error err;
     ck_assert_int_eq(blocking_server_start(&host, &second, &options, &err), STATUS_UNAVAILABLE);
