@@ -397,8 +397,8 @@ START_TEST(what_a_request_says_of_its_sender_and_goal_changes_nothing) {
         "1\r\n"
         "X-Forwarded-Prefix: /admin\r\nForwarded: "
         "for=192.0.2.1;host=elsewhere;proto=https\r\nX-Real-IP: 192.0.2.1\r\n",
-        "X-Original-URL: /\r\nX-Rewrite-URL: /\r\nX-HTTP-Method-Override: "
-        "DELETE\r\nX-Original-Host: elsewhere\r\n",
+        ("X-Original-URL: /\r\nX-Rewrite-URL: /\r\nX-HTTP-Method-Override: "
+         "DELETE\r\nX-Original-Host: elsewhere\r\n"),
     };
     assert_serves();
     char *plain = strdup(answer.body);

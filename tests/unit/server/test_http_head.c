@@ -138,8 +138,9 @@ static const char *const bad_chunks[] = {
     "8000000000000000\r\nhello\r\n0\r\n\r\n",
     "7FFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
     "FFFFFFFFFFFFFFF0\r\nhello\r\n0\r\n\r\n",
-    "00000000000000000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n0"
-    "\r\n\r\n",
+    ("00000000000000000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n"
+     "0"
+     "\r\n\r\n"),
 };
 
 START_TEST(a_chunk_whose_size_is_no_plain_number_ends_the_connection) {
