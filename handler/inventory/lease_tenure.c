@@ -14,8 +14,9 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
 }
 
 /*
- * A lease that was released for less than YIELD_MS was hardly free for others, so the old tenure
- * goes on. Otherwise a handler with short pauses between its batches would never yield.
+ * If the lease was free for less than YIELD_MS, others had no real chance to take it. So the old
+ * tenure goes on. Otherwise a handler with short pauses between its batches would never yield.
+ * A conflict shows that another handler has had the lease meanwhile: a new tenure.
  */
 void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended) {
     if (is_contended) {
@@ -79,12 +80,12 @@ void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
 
 /* ---- window ---- */
 
-void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
+void lease_tenure_note_batch(struct lease_tenure *tenure, int batch_size, int waiting,
                              int64_t duration_ms) {
     tenure->commit_count++;
     tenure->commit_ms =
         tenure->commit_count == 1 ? duration_ms : (7 * tenure->commit_ms + duration_ms) / 8;
-    int callers = answered + waiting;
+    int callers = batch_size + waiting;
     tenure->expected_count = callers < INVENTORY_MAX_CHANGES ? callers : INVENTORY_MAX_CHANGES;
     if (tenure->windows_to_skip > 0) {
         tenure->windows_to_skip--;
@@ -103,8 +104,8 @@ int64_t lease_tenure_window_ms(const struct lease_tenure *tenure, int waiting) {
 }
 
 /*
- * Where callers do not come back, each window costs a tenth of a commit for nothing. So after each
- * missed window twice as many batches as before do without one, up to 32.
+ * Where callers do not come back, each window costs a tenth of a commit for nothing. So a missed
+ * window lets the next 2 batches go without one. Each further miss in a row doubles that, up to 32.
  */
 void lease_tenure_note_window(struct lease_tenure *tenure, int waiting) {
     if (tenure->expected_count == 0) {

@@ -5,9 +5,15 @@
 #include "inventory/product_read.h"
 
 enum {
-    /* A commit ends within this time, and starts only with this much of its lease left. */
+    /*
+     * A commit starts only with this much of its lease left, and starts no attempt to write when
+     * this time is over. To find out a lost outcome may take STORAGE_DEADLINE_MS longer.
+     */
     COMMIT_MS = 5000,
-    /* For one batch. Each read after the first is caused by other instances, or by a key. */
+    /*
+     * For one batch. The product is read again after changes by others, after a used key, for
+     * validation, and without a request's rows if those cannot be read.
+     */
     MAX_READS = 5,
 };
 
@@ -116,7 +122,9 @@ static void pipeline_fail_batch_as(struct product_pipeline *pipeline, enum statu
 
 /*
  * A product that was read before this lease may have been changed by another handler since: it is
- * read again. One that was read under this lease can only change if the lease is not ours any more.
+ * read again. One that was read under this lease can only change if the lease is not ours any more:
+ * the batch fails. The lease is kept until a renewal or the safe deadline shows its loss. Until
+ * then only the ETag guards the commits, and the next batch reads the product first.
  */
 void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err) {
     if (pipeline->cache.is_read_under_lease) {
@@ -352,7 +360,10 @@ static void pipeline_on_committed(void *context, enum status status, const struc
     }
 }
 
-/* Nothing is sent after the lease's safe deadline. The ETag guards what is still under way then. */
+/*
+ * No write starts after the lease's safe deadline. The ETag guards what is under way then. If the
+ * lease is lost by now, safe_until_ms is 0 and nothing is written.
+ */
 void pipeline_enter_committing(struct product_pipeline *pipeline) {
     struct inventory_store *store = pipeline_store(pipeline);
     struct product_state *state = &pipeline->cache.state;

@@ -213,7 +213,7 @@ void pipeline_end_overdue(struct product_pipeline *pipeline) {
 /*
  * The deadline of the first request in the queue has passed. In two cases it is not answered yet:
  *   - The acquire goes on until this deadline. It makes its last try now, which may succeed.
- *   - Storage has not said yet that others hold the lease. "Others hold the lease" could be wrong.
+ *   - Storage has not reported a conflict yet. Then "others hold the lease" might be false.
  */
 static void pipeline_on_deadline(void *context) {
     struct product_pipeline *pipeline = context;
