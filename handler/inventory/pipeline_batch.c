@@ -33,8 +33,8 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
     }
     pipeline_set_deadline(pipeline);
     pipeline->read_count = 0;
-    pipeline->is_work_done = pipeline->shared->processing_time_ms == 0;
-    pipeline->reads_without_rows = false;
+    pipeline->is_processing_time_over = pipeline->shared->processing_time_ms == 0;
+    pipeline->read_rows_separately = false;
     pipeline->must_look_up_keys = false;
     pipeline->renewal_count_before =
         lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
@@ -134,7 +134,7 @@ void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct
         return;
     }
     lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
-    pipeline->cache.others_commit = true;
+    pipeline->cache.others_committed = true;
     product_cache_forget(&pipeline->cache);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
@@ -189,7 +189,7 @@ void pipeline_enter_deciding(struct product_pipeline *pipeline) {
     pipeline->batch.certain_ms = store->ops->certain_ms(store);
     if (!product_cache_is_usable(&pipeline->cache, pipeline->batch.now_ms)) {
         pipeline_enter(pipeline, PIPELINE_READING);
-    } else if (!pipeline->is_work_done && simulates_work(pipeline)) {
+    } else if (!pipeline->is_processing_time_over && simulates_work(pipeline)) {
         pipeline_enter(pipeline, PIPELINE_WORKING);
     } else if (must_look_up(pipeline)) {
         pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
@@ -230,7 +230,7 @@ void pipeline_enter_reading(struct product_pipeline *pipeline) {
     product_cache_forget(&pipeline->cache);
     batch_reset(&pipeline->batch);
     pipeline->sequence_at_start = pipeline->next_sequence;
-    pipeline->read_for = pipeline->reads_without_rows ? NULL : first_that_lacks_rows(pipeline);
+    pipeline->read_for = pipeline->read_rows_separately ? NULL : first_that_lacks_rows(pipeline);
     pipeline->query =
         product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->read_for);
     pipeline_start_read(pipeline);
@@ -269,7 +269,7 @@ static void pipeline_on_read(void *context, enum status status, const struct err
     }
     if (status == STATUS_MALFORMED && pipeline->read_for != NULL) {
         /* The bad row may be one of that request's. Then only that request is to fail. */
-        pipeline->reads_without_rows = true;
+        pipeline->read_rows_separately = true;
         pipeline_enter(pipeline, PIPELINE_READING);
     } else if (status == STATUS_PRECONDITION_FAILED) {
         pipeline_fail_batch_as(pipeline, STATUS_LEASE_LOST,
@@ -285,7 +285,7 @@ static void pipeline_on_read(void *context, enum status status, const struct err
 static void pipeline_on_work_done(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
-        pipeline->is_work_done = true;
+        pipeline->is_processing_time_over = true;
         pipeline_enter(pipeline, PIPELINE_DECIDING);
     } else {
         pipeline_fail_batch(pipeline, status, err);

@@ -290,9 +290,9 @@ void pipeline_enter_collecting(struct product_pipeline *pipeline) {
         return;
     }
     pipeline->rounds_left = 0;
-    pipeline->window_ms = length_ms + TIMER_TOLERANCE_MS;
-    pipeline->window_until_ms = time_ms + MAX_WINDOW_LENGTHS * pipeline->window_ms;
-    pipeline_set_timer(pipeline, time_ms + pipeline->window_ms);
+    pipeline->window_step_ms = length_ms + TIMER_TOLERANCE_MS;
+    pipeline->window_limit_ms = time_ms + MAX_WINDOW_LENGTHS * pipeline->window_step_ms;
+    pipeline_set_timer(pipeline, time_ms + pipeline->window_step_ms);
 }
 
 void pipeline_end_window(struct product_pipeline *pipeline) {
@@ -315,8 +315,9 @@ void pipeline_extend_window(struct product_pipeline *pipeline) {
         return;
     }
     if (lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length)) {
-        pipeline_set_timer(pipeline, clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_ms,
-                                                  pipeline->window_until_ms));
+        pipeline_set_timer(pipeline,
+                           clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_step_ms,
+                                        pipeline->window_limit_ms));
     } else {
         pipeline_stop_timer(pipeline);
         pipeline->rounds_left = 1;

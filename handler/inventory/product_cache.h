@@ -44,7 +44,7 @@ struct product_cache {
     bool is_read_under_lease;
 
     /* The last comparison with the stored product found a commit by another handler. */
-    bool others_commit;
+    bool others_committed;
 
     /* Every request with a lower sequence had come before the last validation began. */
     uint64_t validated_sequence;

@@ -137,11 +137,11 @@ struct product_pipeline {
     int64_t acquire_until_ms; /* when the acquire makes its last try */
     struct lease *lease;      /* NULL: the pipeline has none */
     int64_t yielded_until_ms;
-    int64_t announced_ms; /* a waiting handler's last announcement (perhaps our own); 0: none */
+    int64_t announced_ms; /* storage's time of the last announcement, perhaps our own; 0: none */
 
     /* ---- COLLECTING: the window waits by timer, or by rounds of the loop ---- */
-    int64_t window_ms;
-    int64_t window_until_ms; /* the window is not extended beyond this */
+    int64_t window_step_ms;  /* how long each wait for a next request lasts */
+    int64_t window_limit_ms; /* the window is not extended beyond this */
     int rounds_left;         /* 0: it waits by timer */
     struct loop_task round_task;
 
@@ -151,7 +151,7 @@ struct product_pipeline {
     struct product_cache cache;
     int read_count;           /* reads of the product for this batch */
     int renewal_count_before; /* the lease's renewals when the batch began */
-    bool is_work_done;
+    bool is_processing_time_over;
 
     /* The sequence of the next request to come, as it was when a read, look-up or commit began. */
     uint64_t sequence_at_start;
@@ -159,7 +159,7 @@ struct product_pipeline {
     /* ---- READING ---- */
     struct inventory_query query;
     struct inventory_request *read_for; /* its rows are read with the product; NULL: nobody's */
-    bool reads_without_rows;            /* the read failed with a request's rows */
+    bool read_rows_separately;          /* the read failed with a request's rows */
     bool must_look_up_keys;             /* a key was used before: look up all after the read */
 
     /* ---- LOOKING_UP ---- */
