@@ -100,7 +100,7 @@ struct lease_renewal {
     struct timer_heap heap;       /* leases by when something is due */
     struct timer_heap send_queue; /* leases that wait for a slot, by when they must be sent */
     size_t sending_count;         /* requests in flight */
-    size_t count;                 /* leases that have not ENDED, and reservations of them */
+    size_t count;                 /* leases that have not ENDED, or are about to be acquired */
     const struct leasehold_options *options;
 };
 
@@ -129,13 +129,16 @@ enum lease_outcome {
 /* Borrows the options. */
 void lease_renewal_init(struct lease_renewal *renewal, const struct leasehold_options *options);
 
-/* Counts a lease that is about to be acquired. Ended by lease_renewal_start or _unreserve. */
-void lease_renewal_reserve(struct lease_renewal *renewal);
-void lease_renewal_unreserve(struct lease_renewal *renewal);
+/*
+ * Counts a lease that is about to be acquired. If it is granted, it counts until it has ENDED.
+ * Otherwise the caller takes it out of the count.
+ */
+void lease_renewal_count_lease(struct lease_renewal *renewal);
+void lease_renewal_uncount_lease(struct lease_renewal *renewal);
 
 /*
  * Begins a lease that was granted to a request sent at `sent_ms`. The caller has set its name, id
- * and duration_s. Needs a reservation.
+ * and duration_s, and has counted the lease.
  */
 void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms);
 
