@@ -37,7 +37,7 @@ void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->probe_after_ms = FIRST_PROBE_MS;
 }
 
-bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms) {
+bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms) {
     int64_t last_ms = clock_max_ms(tenure->checked_ms, tenure->since_ms);
     if (is_contended(tenure, now_ms) || now_ms - last_ms < CHECK_MS) {
         return false;
@@ -47,7 +47,7 @@ bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms) {
 }
 
 /* Without contention, this yield is the probe for handlers that do not announce themselves. */
-bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
+bool lease_tenure_begin_yield(struct lease_tenure *tenure, int64_t now_ms) {
     int64_t held_ms = now_ms - tenure->since_ms;
     if (is_contended(tenure, now_ms)) {
         return held_ms >= TENURE_MS;
@@ -61,7 +61,7 @@ bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
 
 /* ---- linger ---- */
 
-int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
+int64_t lease_tenure_begin_linger(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->idle_since_ms = now_ms;
     return tenure->missed_lingers < MAX_MISSED_LINGERS ? LINGER_MS : 0;
 }

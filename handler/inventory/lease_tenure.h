@@ -87,14 +87,17 @@ void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
 /* There was a sign of contention. */
 void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Returns true, once in CHECK_MS, if it is time to look for an announcement. */
-bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms);
+/* Returns true if it is time to look for an announcement. Then the next look is CHECK_MS later. */
+bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Returns true if the lease must be yielded before the next batch. Call it once after a batch. */
-bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms);
+/*
+ * Returns true if the lease must be yielded before the next batch. Then the caller must yield it: a
+ * probe counts as made. Call it once after a batch.
+ */
+bool lease_tenure_begin_yield(struct lease_tenure *tenure, int64_t now_ms);
 
-/* No request waits any more. Returns how long to keep the lease. 0: release it now. */
-int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms);
+/* No request waits from now on. Returns how long to keep the lease. 0: release it now. */
+int64_t lease_tenure_begin_linger(struct lease_tenure *tenure, int64_t now_ms);
 
 /* A request came. */
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms);

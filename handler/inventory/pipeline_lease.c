@@ -29,8 +29,8 @@ void pipeline_enter_idle(struct product_pipeline *pipeline) {
     pipeline_notify_if_idle(pipeline);
 }
 
-/* A request waits, and the pipeline has no lease. */
-void pipeline_leave_idle(struct product_pipeline *pipeline) {
+/* A request waits, and the pipeline has no lease. It may have to stay away for a moment first. */
+void pipeline_seek_lease(struct product_pipeline *pipeline) {
     pipeline_use_correlation_of(pipeline, TAILQ_FIRST(&pipeline->queue));
     pipeline_enter(pipeline, pipeline_now_ms(pipeline) < pipeline->yielded_until_ms
                                  ? PIPELINE_YIELDING
@@ -41,7 +41,7 @@ static void pipeline_continue_without_lease(struct product_pipeline *pipeline) {
     if (TAILQ_EMPTY(&pipeline->queue)) {
         pipeline_enter(pipeline, PIPELINE_IDLE);
     } else {
-        pipeline_leave_idle(pipeline);
+        pipeline_seek_lease(pipeline);
     }
 }
 
@@ -234,7 +234,7 @@ static void pipeline_on_wait_read(void *context, enum status status, const struc
 
 /* A holder gets no sign when another handler's try fails. So it looks for announcements. */
 void pipeline_check_contention(struct product_pipeline *pipeline) {
-    if (lease_tenure_should_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
+    if (lease_tenure_begin_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
         struct inventory_store *store = pipeline_store(pipeline);
         pipeline_begin_background(pipeline);
         store->ops->read_wait(store, pipeline->product_id, &pipeline->announced_ms,
@@ -259,7 +259,7 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
     pipeline_set_deadline(pipeline);
     if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
         pipeline_continue_after_loss(pipeline);
-    } else if (lease_tenure_should_yield(&pipeline->tenure, time_ms)) {
+    } else if (lease_tenure_begin_yield(&pipeline->tenure, time_ms)) {
         pipeline_release_lease(pipeline);
         pipeline->yielded_until_ms = time_ms + YIELD_MS;
         pipeline_continue_without_lease(pipeline);
@@ -347,7 +347,7 @@ void pipeline_cut_window_short(struct product_pipeline *pipeline) {
 
 void pipeline_enter_lingering(struct product_pipeline *pipeline) {
     int64_t time_ms = pipeline_now_ms(pipeline);
-    int64_t linger_ms = lease_tenure_linger_ms(&pipeline->tenure, time_ms);
+    int64_t linger_ms = lease_tenure_begin_linger(&pipeline->tenure, time_ms);
     if (linger_ms == 0 || pipeline->is_closed) {
         pipeline_end_lingering(pipeline);
     } else {

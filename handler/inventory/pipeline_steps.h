@@ -58,7 +58,7 @@ void pipeline_set_deadline(struct product_pipeline *pipeline);
 /* ---- pipeline_lease.c ---- */
 
 void pipeline_enter_idle(struct product_pipeline *pipeline);
-void pipeline_leave_idle(struct product_pipeline *pipeline);
+void pipeline_seek_lease(struct product_pipeline *pipeline);
 
 void pipeline_enter_yielding(struct product_pipeline *pipeline);
 void pipeline_end_yielding(struct product_pipeline *pipeline);

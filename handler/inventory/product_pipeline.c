@@ -30,7 +30,7 @@ struct state_row {
 
 /* Between DECIDING and COMMITTING a closed pipeline finishes its batch, which leads it to IDLE. */
 static const struct state_row states[] = {
-    [PIPELINE_IDLE] = {.enter = pipeline_enter_idle, .on_request = pipeline_leave_idle},
+    [PIPELINE_IDLE] = {.enter = pipeline_enter_idle, .on_request = pipeline_seek_lease},
     [PIPELINE_YIELDING] = {.enter = pipeline_enter_yielding,
                            .on_timer = pipeline_end_yielding,
                            .on_close = pipeline_stop_waiting},
