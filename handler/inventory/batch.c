@@ -37,9 +37,10 @@ void batch_reset(struct batch *batch) {
 }
 
 /*
- * A request that needs a look-up keeps the need. Otherwise it would wait for as long as each batch
- * has something else to commit. A record that was found is kept, too. That none was found is
- * forgotten, because a commit may have added one since.
+ * NEEDS_RECORD is kept, so that the next batch starts with the look-up. In QUEUED the request would
+ * be refused again in each batch, and each batch with something to commit would put it off again.
+ * A record that was found is kept, too. That none was found is forgotten, because a commit may have
+ * added one since.
  */
 void batch_forget_decision(struct inventory_request *request) {
     if (request->stage != REQUEST_NEEDS_RECORD) {
@@ -165,8 +166,8 @@ static bool needs_validation(const struct inventory_request *request, uint64_t v
  *     at least one request is decided                    BATCH_ANSWER
  *     none is decided                                    BATCH_VALIDATE
  *
- * In the last case the first request has no room in an empty transaction: its units are in expired
- * rows that may not be removed yet.
+ * In the last case the first request needs units of reservations that have expired by now_ms, but
+ * not yet by certain_ms. A read brings storage's time, after which they can be removed.
  */
 static enum batch_outcome batch_judge(const struct batch *batch, uint64_t validated_sequence) {
     const struct inventory_request *request;
@@ -192,8 +193,9 @@ static enum batch_outcome batch_judge(const struct batch *batch, uint64_t valida
 }
 
 /*
- * The batch will be decided again after the look-up, and may then have something to commit. What is
- * decided now keeps the version that it was decided at.
+ * The batch will be decided again after the look-up, and may then have something to commit. A
+ * request that is decided now is not decided again. So its answer must name the version before that
+ * commit.
  */
 static void note_versions(struct batch *batch) {
     struct inventory_request *request;

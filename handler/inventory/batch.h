@@ -49,8 +49,9 @@ enum batch_outcome {
 };
 
 /*
- * Decides the requests in order, up to the first for which the transaction has no room. When the
- * product was validated, every request with a sequence below `validated_sequence` had come.
+ * Decides the requests in order, up to the first for which the transaction has no room. Requests
+ * with a sequence below `validated_sequence` came before the last validation began, so they may be
+ * refused without another read.
  */
 enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence);
 
@@ -68,7 +69,8 @@ bool batch_lacks_rows(const struct inventory_request *request);
 bool batch_lacks_record(const struct inventory_request *request);
 
 /*
- * After the commit: fills in what the answers have in common, and logs the successes.
+ * After the commit, or if there was nothing to commit: fills in what the answers have in common,
+ * and logs the successes.
  * `renewal_count` is the number of renewals of the lease during the batch.
  */
 void batch_complete_answers(struct batch *batch, int renewal_count);

@@ -37,8 +37,9 @@ static int64_t record_hour_end_ms(int64_t keep_until_ms) {
 }
 
 /*
- * Returns true if change number `at` needs an expiry row that differs from the last one of its
- * kind, as `after` tells. The reservations count first, then the records.
+ * Computes the expiry row of change number `at` and records it in `after`. Returns true if it
+ * differs from the one recorded before, and false without a row if the change adds nothing. The
+ * reservations count first, then the records.
  */
 static bool change_needs_row(const struct product_state *state, struct product *after, size_t at,
                              struct expiry_row *row) {
@@ -238,7 +239,8 @@ static size_t first_row_of(const struct expiry_index *index, const char *product
 
 /*
  * Collects the expiry rows to delete. A later find_expired may have replaced the rows that led to
- * this visit. That is harmless, because each row is judged by the time of the visit.
+ * this visit. That is harmless: this visit has removed all reservations that had expired at
+ * `now_ms`, and only rows that were over by then are deleted.
  * STATUS_NO_MEMORY.
  */
 static enum status collect_rows(struct clean_up *clean_up, int64_t now_ms) {

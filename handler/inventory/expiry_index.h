@@ -16,8 +16,8 @@
  *   insert a minute for its reservations, and one an hour for its records.
  *   A row for reservations is deleted EXPIRY_GRACE_MS after the end of its minute. Until then a
  *   commit that was decided before the expiry, and relies on the row, may still be on its way.
- *   Commits are given seconds. If one comes even later, the product's due_ms still tells everyone
- *   who uses the product, and the product's next expiry row brings a visit.
+ *   A commit has a deadline of seconds. Should one arrive even after the grace time, the product's
+ *   due_ms still shows the expired reservation, and the next expiry row brings a visit.
  *   A row for records is found, and deleted, when its hour has ended. Records are kept for a day
  *   and more, so no commit that is under way can rely on such a row. A record is deleted up to an
  *   hour late, and one visit deletes all records of an hour.
@@ -60,10 +60,10 @@ void expiry_index_cleanup(struct expiry_index *index);
 int64_t expiry_index_minute_ms(int64_t expires_ms);
 
 /*
- * Gives one expiry row that a commit of `state` needs, and returns true; false if it needs no more.
- * `at` counts the changes that were looked at, and is 0 before the first call.
- * Sets indexed_due_ms or indexed_keep_ms of `after`, the product as the commit leaves it. The
- * commit must not be sent unless the row could be inserted.
+ * Finds the next expiry row to insert before `state` is committed. Returns false if there is none
+ * left. `at` is the cursor: 0 before the first call.
+ * Marks the row as written in `after`, the product as the commit leaves it (indexed_due_ms or
+ * indexed_keep_ms). So the commit may be sent only if the row was inserted.
  */
 bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
                            struct expiry_row *out);

@@ -8,7 +8,8 @@
  * Vocabulary
  *   active    A reservation that has not expired: now < expires.
  *   expired   now >= expires. Its units count as available from that moment. Its row is removed
- *             later, by one of the next commits.
+ *             later, by one of the next commits, once storage has certainly reached that moment
+ *             (certain_ms in inventory_store.h). Only then can its units be reserved again.
  *   change    A row that the next commit writes. There are at most INVENTORY_MAX_CHANGES.
  *   room      The changes that a commit still has left. `spare_changes` of them are not used, so
  *             that they are left for what follows.

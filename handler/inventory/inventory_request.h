@@ -28,6 +28,9 @@ struct product_pipeline;
  *     QUEUED -> DECIDED                                 as a rule
  *     QUEUED -> NEEDS_RECORD -> LOOKED_UP -> DECIDED    a refusal, if the request has a key
  *     QUEUED -> CONTINUES -> QUEUED                     work for more than one batch
+ *     any but NEEDS_RECORD -> QUEUED                    the product was read again, or the request
+ *                                                       was not decided in its batch. To LOOKED_UP
+ *                                                       instead if a record was found
  */
 enum request_stage {
     /* Not decided: it waits for a batch, or its batch has to read something first. */
@@ -86,7 +89,7 @@ struct inventory_request {
     /* ---- the pipeline's ---- */
     TAILQ_ENTRY(inventory_request) link;
     enum request_stage stage;
-    bool has_rows; /* the cache has the rows that it needs, or its snapshot was taken */
+    bool has_rows; /* the cache has its customer's rows, or its snapshot is filled */
     char key_hash[INVENTORY_HASH_BYTES]; /* "": no key, so a repeat is carried out */
     char request_hash[INVENTORY_HASH_BYTES];
     struct idempotency_record record; /* its key's; record.key_hash is "" if none was found */

@@ -118,7 +118,7 @@ static void service_on_available(void *context, enum status status, const struct
     service_end_request(request);
 }
 
-/* The cache does not do: it may be older than the request. */
+/* The cache is not used here, because it may be older than the request. */
 static void read_available(struct inventory_request *request) {
     struct inventory_store *store = request->service->store;
     struct late_read *late = calloc(1, sizeof *late);

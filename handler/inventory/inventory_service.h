@@ -64,16 +64,19 @@ void inventory_service_cancel(struct inventory_service *service);
 /*
  * Carries out a request, and then calls its `done`, never inside this call. Its status:
  * STATUS_OK                   see the request's answer, also for whether the rules refused it
- * STATUS_LEASE_CONFLICT       others held the product's lease for all of AcquireTimeout
+ * STATUS_LEASE_CONFLICT       others held the product's lease for all of AcquireTimeout, or the
+ *                             queue before it took that long, and 10 s at least
  * STATUS_NOT_FOUND            there is no such product
  * STATUS_KEY_REUSED           the key was used for another request
- * STATUS_LEASE_LOST           the lease was lost before the commit; nothing was committed
+ * STATUS_LEASE_LOST           the lease was lost before the commit, or others kept changing the
+ *                             product; nothing was committed
  * STATUS_CANCELLED            the program is stopping; nothing was committed
  * STATUS_UNAVAILABLE          storage failed; the request was carried out once or not at all
  * STATUS_CONTAINER_NOT_FOUND  the store is gone (store_preparation.h)
  * STATUS_MALFORMED            the product's rows cannot be read, or contradict each other
  *                             (product_read.h); nothing was committed
- * Any other status is a bug or a misconfiguration.
+ * Any other status is a bug or a misconfiguration. "Nothing was committed" is said of the last
+ * batch. An operation of several batches (expire) counts the earlier ones in committed_units.
  */
 void inventory_service_submit(struct inventory_service *service, struct inventory_request *request);
 

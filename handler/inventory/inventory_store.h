@@ -56,7 +56,10 @@ struct inventory_query {
     /* NULL: no single reservation. */
     const char *reservation_id;
     int64_t until_ms;
-    /* Enough of the customer's reservations that expire after until_ms. 0: all of them. */
+    /*
+     * The read may stop when it has this many of the customer's reservations that expire after
+     * until_ms. 0: it takes all of them.
+     */
     int limit;
     /* Leaves out the reservations that expire at or before until_ms. */
     bool later_only;
@@ -145,7 +148,9 @@ struct inventory_store_ops {
      * version grows by one. `state` must not change until `done`.
      * `deadline_ms` is a time on the client's clock. No attempt to write starts after it. If an
      * answer was lost, storage is asked for the outcome; this may take STORAGE_DEADLINE_MS longer.
-     * STATUS_OK                   `state` is as committed, and can be changed and committed again
+     * STATUS_OK                   `state` is as committed, and can be changed and committed again.
+     *                             If its ETag is "", others have committed since: read it again
+     *                             before the next commit
      * STATUS_ALREADY_EXISTS       one of the records already exists; nothing was written, and
      *                             `state` is unchanged
      * After any other status `state` must be read again:

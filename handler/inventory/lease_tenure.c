@@ -14,8 +14,9 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
 }
 
 /*
- * A lease that was released for less than YIELD_MS was hardly free for others, so the old tenure
- * goes on. Otherwise a handler with short pauses between its batches would never yield.
+ * If the lease was free for less than YIELD_MS, others had no real chance to take it. So the old
+ * tenure goes on. Otherwise a handler with short pauses between its batches would never yield.
+ * A conflict shows that another handler has had the lease meanwhile: a new tenure.
  */
 void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended) {
     if (is_contended) {
@@ -36,7 +37,7 @@ void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->probe_after_ms = FIRST_PROBE_MS;
 }
 
-bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms) {
+bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms) {
     int64_t last_ms = clock_max_ms(tenure->checked_ms, tenure->since_ms);
     if (is_contended(tenure, now_ms) || now_ms - last_ms < CHECK_MS) {
         return false;
@@ -46,7 +47,7 @@ bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms) {
 }
 
 /* Without contention, this yield is the probe for handlers that do not announce themselves. */
-bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
+bool lease_tenure_begin_yield(struct lease_tenure *tenure, int64_t now_ms) {
     int64_t held_ms = now_ms - tenure->since_ms;
     if (is_contended(tenure, now_ms)) {
         return held_ms >= TENURE_MS;
@@ -60,7 +61,7 @@ bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
 
 /* ---- linger ---- */
 
-int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
+int64_t lease_tenure_begin_linger(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->idle_since_ms = now_ms;
     return tenure->missed_lingers < MAX_MISSED_LINGERS ? LINGER_MS : 0;
 }
@@ -79,12 +80,12 @@ void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
 
 /* ---- window ---- */
 
-void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
+void lease_tenure_note_batch(struct lease_tenure *tenure, int batch_size, int waiting,
                              int64_t duration_ms) {
     tenure->commit_count++;
     tenure->commit_ms =
         tenure->commit_count == 1 ? duration_ms : (7 * tenure->commit_ms + duration_ms) / 8;
-    int callers = answered + waiting;
+    int callers = batch_size + waiting;
     tenure->expected_count = callers < INVENTORY_MAX_CHANGES ? callers : INVENTORY_MAX_CHANGES;
     if (tenure->windows_to_skip > 0) {
         tenure->windows_to_skip--;
@@ -103,8 +104,8 @@ int64_t lease_tenure_window_ms(const struct lease_tenure *tenure, int waiting) {
 }
 
 /*
- * Where callers do not come back, each window costs a tenth of a commit for nothing. So after each
- * missed window twice as many batches as before do without one, up to 32.
+ * Where callers do not come back, each window costs a tenth of a commit for nothing. So a missed
+ * window lets the next 2 batches go without one. Each further miss in a row doubles that, up to 32.
  */
 void lease_tenure_note_window(struct lease_tenure *tenure, int waiting) {
     if (tenure->expected_count == 0) {

@@ -6,15 +6,16 @@
  *
  *   yield    A handler that is alone keeps the lease for as long as requests come. If other
  *            handlers want the product too (contention), it yields after TENURE_MS: it releases the
- *            lease and stays away for YIELD_MS. That is longer than any handler waits between two
- *            tries for the lease, so another one gets it.
+ *            lease and stays away for YIELD_MS. A waiting handler waits less than that between two
+ *            tries, unless AcquireRetryInterval is longer. So another one gets the lease.
  *   linger   When no request waits, the lease is kept for LINGER_MS, which saves the next caller an
  *            acquire. If no request came in time MAX_MISSED_LINGERS times in a row, the lease is
  *            released at once, until a request comes in time again.
  *   window   The callers of an answered batch are about to come back. The next batch waits for as
  *            many requests as the last batch and the queue behind it had, but for no more than a
- *            batch holds. It stops waiting when none has come for a tenth of a commit's duration.
- *            A caller that is alone therefore never waits for another.
+ *            batch holds. Once they have come, the wait ends. So a caller that is alone waits for
+ *            nobody. The wait also ends when no request has come for a tenth of a commit's duration
+ *            (at most MAX_WINDOW_MS), and after three times that in any case.
  *
  * Signs of contention:
  *
@@ -38,7 +39,10 @@ enum {
     TENURE_MS = 400,
     YIELD_MS = 250,
     LINGER_MS = 5,
-    /* With many callers over many products, one in 20 requests comes in time. */
+    /*
+     * With many callers over many products, one request in 20 comes in time. After this many misses
+     * in a row the handler does not linger, until a request comes in time again.
+     */
     MAX_MISSED_LINGERS = 16,
     /* Others are expected for this long after the last sign of them. */
     CONTENTION_MS = 10000,
@@ -83,23 +87,26 @@ void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
 /* There was a sign of contention. */
 void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Returns true, once in CHECK_MS, if it is time to look for an announcement. */
-bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms);
+/* Returns true if it is time to look for an announcement. Then the next look is CHECK_MS later. */
+bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms);
 
-/* Returns true if the lease must be yielded before the next batch. Call it once after a batch. */
-bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms);
+/*
+ * Returns true if the lease must be yielded before the next batch. Then the caller must yield it: a
+ * probe counts as made. Call it once after a batch.
+ */
+bool lease_tenure_begin_yield(struct lease_tenure *tenure, int64_t now_ms);
 
-/* No request waits any more. Returns how long to keep the lease. 0: release it now. */
-int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms);
+/* No request waits from now on. Returns how long to keep the lease. 0: release it now. */
+int64_t lease_tenure_begin_linger(struct lease_tenure *tenure, int64_t now_ms);
 
 /* A request came. */
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms);
 
 /*
- * A batch of `answered` requests was committed in `duration_ms`. Meanwhile `waiting` requests had
+ * A batch of `batch_size` requests was committed in `duration_ms`. Meanwhile `waiting` requests had
  * joined the queue.
  */
-void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
+void lease_tenure_note_batch(struct lease_tenure *tenure, int batch_size, int waiting,
                              int64_t duration_ms);
 
 /* Returns true if more than the `waiting` requests are expected before the next batch. */

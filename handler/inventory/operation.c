@@ -118,7 +118,7 @@ const struct operation operation_reserve = {.stored_code = 0,
 
 const struct operation operation_release = {.stored_code = 1,
                                             .rows = ROWS_OF_CUSTOMER,
-                                            .lease_duration_s = RELEASE_LEASE_S,
+                                            .lease_duration_s = RELEASE_OPERATION_LEASE_S,
                                             .simulates_work = true,
                                             .shows_available = true,
                                             .rests_on_product = true,

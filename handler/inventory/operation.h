@@ -15,7 +15,7 @@
 
 #include "inventory/inventory_request.h"
 
-enum { RELEASE_LEASE_S = 15 };
+enum { RELEASE_OPERATION_LEASE_S = 15 };
 
 struct batch;
 

@@ -5,9 +5,15 @@
 #include "inventory/product_read.h"
 
 enum {
-    /* A commit ends within this time, and starts only with this much of its lease left. */
+    /*
+     * A commit starts only with this much of its lease left, and starts no attempt to write when
+     * this time is over. To find out a lost outcome may take STORAGE_DEADLINE_MS longer.
+     */
     COMMIT_MS = 5000,
-    /* For one batch. Each read after the first is caused by other instances, or by a key. */
+    /*
+     * For one batch. The product is read again after changes by others, after a used key, for
+     * validation, and without a request's rows if those cannot be read.
+     */
     MAX_READS = 5,
 };
 
@@ -27,8 +33,8 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
     }
     pipeline_set_deadline(pipeline);
     pipeline->read_count = 0;
-    pipeline->is_work_done = pipeline->shared->processing_time_ms == 0;
-    pipeline->reads_without_rows = false;
+    pipeline->is_processing_time_over = pipeline->shared->processing_time_ms == 0;
+    pipeline->read_rows_separately = false;
     pipeline->must_look_up_keys = false;
     pipeline->renewal_count_before =
         lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
@@ -116,7 +122,9 @@ static void pipeline_fail_batch_as(struct product_pipeline *pipeline, enum statu
 
 /*
  * A product that was read before this lease may have been changed by another handler since: it is
- * read again. One that was read under this lease can only change if the lease is not ours any more.
+ * read again. One that was read under this lease can only change if the lease is not ours any more:
+ * the batch fails. The lease is kept until a renewal or the safe deadline shows its loss. Until
+ * then only the ETag guards the commits, and the next batch reads the product first.
  */
 void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err) {
     if (pipeline->cache.is_read_under_lease) {
@@ -126,7 +134,7 @@ void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct
         return;
     }
     lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
-    pipeline->cache.others_commit = true;
+    pipeline->cache.others_committed = true;
     product_cache_forget(&pipeline->cache);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
@@ -181,7 +189,7 @@ void pipeline_enter_deciding(struct product_pipeline *pipeline) {
     pipeline->batch.certain_ms = store->ops->certain_ms(store);
     if (!product_cache_is_usable(&pipeline->cache, pipeline->batch.now_ms)) {
         pipeline_enter(pipeline, PIPELINE_READING);
-    } else if (!pipeline->is_work_done && simulates_work(pipeline)) {
+    } else if (!pipeline->is_processing_time_over && simulates_work(pipeline)) {
         pipeline_enter(pipeline, PIPELINE_WORKING);
     } else if (must_look_up(pipeline)) {
         pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
@@ -222,7 +230,7 @@ void pipeline_enter_reading(struct product_pipeline *pipeline) {
     product_cache_forget(&pipeline->cache);
     batch_reset(&pipeline->batch);
     pipeline->sequence_at_start = pipeline->next_sequence;
-    pipeline->read_for = pipeline->reads_without_rows ? NULL : first_that_lacks_rows(pipeline);
+    pipeline->read_for = pipeline->read_rows_separately ? NULL : first_that_lacks_rows(pipeline);
     pipeline->query =
         product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->read_for);
     pipeline_start_read(pipeline);
@@ -261,7 +269,7 @@ static void pipeline_on_read(void *context, enum status status, const struct err
     }
     if (status == STATUS_MALFORMED && pipeline->read_for != NULL) {
         /* The bad row may be one of that request's. Then only that request is to fail. */
-        pipeline->reads_without_rows = true;
+        pipeline->read_rows_separately = true;
         pipeline_enter(pipeline, PIPELINE_READING);
     } else if (status == STATUS_PRECONDITION_FAILED) {
         pipeline_fail_batch_as(pipeline, STATUS_LEASE_LOST,
@@ -277,7 +285,7 @@ static void pipeline_on_read(void *context, enum status status, const struct err
 static void pipeline_on_work_done(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
-        pipeline->is_work_done = true;
+        pipeline->is_processing_time_over = true;
         pipeline_enter(pipeline, PIPELINE_DECIDING);
     } else {
         pipeline_fail_batch(pipeline, status, err);
@@ -352,7 +360,10 @@ static void pipeline_on_committed(void *context, enum status status, const struc
     }
 }
 
-/* Nothing is sent after the lease's safe deadline. The ETag guards what is still under way then. */
+/*
+ * No write starts after the lease's safe deadline. The ETag guards what is under way then. If the
+ * lease is lost by now, safe_until_ms is 0 and nothing is written.
+ */
 void pipeline_enter_committing(struct product_pipeline *pipeline) {
     struct inventory_store *store = pipeline_store(pipeline);
     struct product_state *state = &pipeline->cache.state;

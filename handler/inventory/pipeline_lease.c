@@ -29,8 +29,8 @@ void pipeline_enter_idle(struct product_pipeline *pipeline) {
     pipeline_notify_if_idle(pipeline);
 }
 
-/* A request waits, and the pipeline has no lease. */
-void pipeline_leave_idle(struct product_pipeline *pipeline) {
+/* A request waits, and the pipeline has no lease. It may have to stay away for a moment first. */
+void pipeline_seek_lease(struct product_pipeline *pipeline) {
     pipeline_use_correlation_of(pipeline, TAILQ_FIRST(&pipeline->queue));
     pipeline_enter(pipeline, pipeline_now_ms(pipeline) < pipeline->yielded_until_ms
                                  ? PIPELINE_YIELDING
@@ -41,7 +41,7 @@ static void pipeline_continue_without_lease(struct product_pipeline *pipeline) {
     if (TAILQ_EMPTY(&pipeline->queue)) {
         pipeline_enter(pipeline, PIPELINE_IDLE);
     } else {
-        pipeline_leave_idle(pipeline);
+        pipeline_seek_lease(pipeline);
     }
 }
 
@@ -79,7 +79,10 @@ bool pipeline_may_grow_index(const struct inventory_requests *requests) {
     return false;
 }
 
-/* After a failure the commit writes the row itself. */
+/*
+ * After a failure the commit writes the row itself. The operation still counts while the pipeline
+ * goes on, so pipeline_enter cannot free the pipeline.
+ */
 static void pipeline_on_indexed(void *context, enum status status, const struct error *err) {
     (void)status, (void)err;
     struct product_pipeline *pipeline = context;
@@ -114,7 +117,10 @@ static void pipeline_index_ahead(struct product_pipeline *pipeline) {
 
 /* ---- ACQUIRING ---- */
 
-/* The container that is missing here is that of the leases: the stock is not lost. */
+/*
+ * CONTAINER_NOT_FOUND from an acquire means the container of the leases. It becomes UNAVAILABLE, so
+ * that it is not taken for the loss of the table with all stock.
+ */
 static void pipeline_fail_queue(struct product_pipeline *pipeline, enum status status,
                                 const struct error *err) {
     struct error failure = *err;
@@ -154,9 +160,9 @@ static void pipeline_on_acquired(void *context, enum status status, struct lease
 }
 
 /*
- * Tries until the deadline of the last request in the queue. A handler that yields has its lease
- * for TENURE_MS and stays away for YIELD_MS. Whoever has waited longer than both starts its backoff
- * again, so that it retries more often than the handler that has just yielded.
+ * Tries until the deadline of the last request in the queue. After TENURE_MS + YIELD_MS of waiting,
+ * one full turn of another handler has passed. From then on this acquire starts its backoff again
+ * and again, so that it retries more often than a handler that has just begun to wait.
  */
 void pipeline_enter_acquiring(struct product_pipeline *pipeline) {
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
@@ -226,9 +232,9 @@ static void pipeline_on_wait_read(void *context, enum status status, const struc
     pipeline_end_background(pipeline);
 }
 
-/* A waiting handler finds our lease, but we do not notice it. Only its announcement shows it. */
+/* A holder gets no sign when another handler's try fails. So it looks for announcements. */
 void pipeline_check_contention(struct product_pipeline *pipeline) {
-    if (lease_tenure_should_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
+    if (lease_tenure_begin_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
         struct inventory_store *store = pipeline_store(pipeline);
         pipeline_begin_background(pipeline);
         store->ops->read_wait(store, pipeline->product_id, &pipeline->announced_ms,
@@ -236,6 +242,10 @@ void pipeline_check_contention(struct product_pipeline *pipeline) {
     }
 }
 
+/*
+ * Ends our use of the lost lease. Storage may still hold it for us, for example after a renewal
+ * whose reply came late. Then a release is sent.
+ */
 void pipeline_continue_after_loss(struct product_pipeline *pipeline) {
     pipeline_release_lease(pipeline);
     pipeline_continue_without_lease(pipeline);
@@ -249,7 +259,7 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
     pipeline_set_deadline(pipeline);
     if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
         pipeline_continue_after_loss(pipeline);
-    } else if (lease_tenure_should_yield(&pipeline->tenure, time_ms)) {
+    } else if (lease_tenure_begin_yield(&pipeline->tenure, time_ms)) {
         pipeline_release_lease(pipeline);
         pipeline->yielded_until_ms = time_ms + YIELD_MS;
         pipeline_continue_without_lease(pipeline);
@@ -262,8 +272,8 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
 
 /*
  * The callers of the last batch are about to send their next requests. The window gives them time,
- * so that one batch takes them all. It is a timer where commits take milliseconds. Where storage is
- * faster than that, it is a few rounds of the event loop.
+ * so that one batch takes them all. If a tenth of a commit lasts 1 ms or more, it is a timer.
+ * Otherwise it is COLLECT_ROUNDS rounds of the event loop, or one if no callers are expected.
  */
 
 static void pipeline_wait_a_round(struct product_pipeline *pipeline) {
@@ -280,9 +290,9 @@ void pipeline_enter_collecting(struct product_pipeline *pipeline) {
         return;
     }
     pipeline->rounds_left = 0;
-    pipeline->window_ms = length_ms + TIMER_TOLERANCE_MS;
-    pipeline->window_until_ms = time_ms + MAX_WINDOW_LENGTHS * pipeline->window_ms;
-    pipeline_set_timer(pipeline, time_ms + pipeline->window_ms);
+    pipeline->window_step_ms = length_ms + TIMER_TOLERANCE_MS;
+    pipeline->window_limit_ms = time_ms + MAX_WINDOW_LENGTHS * pipeline->window_step_ms;
+    pipeline_set_timer(pipeline, time_ms + pipeline->window_step_ms);
 }
 
 void pipeline_end_window(struct product_pipeline *pipeline) {
@@ -295,17 +305,19 @@ void pipeline_end_window(struct product_pipeline *pipeline) {
 }
 
 /*
- * A request came: the window begins anew, while callers are still expected. Otherwise half of them
- * would make one batch and the other half the next, for ever. When all have come, the window ends
- * with this round of the loop: a batch never begins inside the call that submits a request.
+ * A request came. While callers are still expected, each request restarts the window. Without this
+ * the callers could split into two groups that take alternate batches. When all have come, the
+ * window ends with this round of the loop: a batch never begins inside the call that submits a
+ * request.
  */
 void pipeline_extend_window(struct product_pipeline *pipeline) {
     if (pipeline->rounds_left > 0) {
         return;
     }
     if (lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length)) {
-        pipeline_set_timer(pipeline, clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_ms,
-                                                  pipeline->window_until_ms));
+        pipeline_set_timer(pipeline,
+                           clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_step_ms,
+                                        pipeline->window_limit_ms));
     } else {
         pipeline_stop_timer(pipeline);
         pipeline->rounds_left = 1;
@@ -335,7 +347,7 @@ void pipeline_cut_window_short(struct product_pipeline *pipeline) {
 
 void pipeline_enter_lingering(struct product_pipeline *pipeline) {
     int64_t time_ms = pipeline_now_ms(pipeline);
-    int64_t linger_ms = lease_tenure_linger_ms(&pipeline->tenure, time_ms);
+    int64_t linger_ms = lease_tenure_begin_linger(&pipeline->tenure, time_ms);
     if (linger_ms == 0 || pipeline->is_closed) {
         pipeline_end_lingering(pipeline);
     } else {

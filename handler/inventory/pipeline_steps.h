@@ -51,14 +51,14 @@ void pipeline_end_overdue(struct product_pipeline *pipeline);
 
 /*
  * Sets the timer to the deadline of the first request in the queue. Must be called whenever that
- * request changes, and whenever the pipeline begins or ends to wait for others' lease.
+ * request changes, and whenever the pipeline starts or stops waiting for a lease that others hold.
  */
 void pipeline_set_deadline(struct product_pipeline *pipeline);
 
 /* ---- pipeline_lease.c ---- */
 
 void pipeline_enter_idle(struct product_pipeline *pipeline);
-void pipeline_leave_idle(struct product_pipeline *pipeline);
+void pipeline_seek_lease(struct product_pipeline *pipeline);
 
 void pipeline_enter_yielding(struct product_pipeline *pipeline);
 void pipeline_end_yielding(struct product_pipeline *pipeline);
@@ -104,7 +104,10 @@ void pipeline_enter_indexing(struct product_pipeline *pipeline);
 void pipeline_enter_extending(struct product_pipeline *pipeline);
 void pipeline_enter_committing(struct product_pipeline *pipeline);
 
-/* Answers the whole batch with a failure, also what was not decided: it would fail as well. */
+/*
+ * Answers the whole batch with a failure, including undecided requests, which would fail in the
+ * same way.
+ */
 void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
                          const struct error *err);
 

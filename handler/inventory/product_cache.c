@@ -32,7 +32,7 @@ void product_cache_note_lease_change(struct product_cache *cache) {
 }
 
 /* Returns true if every reservation that has expired is in memory. */
-static bool has_expired_rows(const struct product_state *state, int64_t now_ms) {
+static bool has_all_expired_rows(const struct product_state *state, int64_t now_ms) {
     return now_ms < state->product.due_ms || now_ms <= state->complete_until_ms;
 }
 
@@ -42,9 +42,9 @@ static bool has_expired_rows(const struct product_state *state, int64_t now_ms) 
  */
 bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) {
     bool is_recent = now_ms - cache->validated_ms <= PRODUCT_VALID_FOR_MS;
-    bool is_likely_current = cache->is_read_under_lease || !cache->others_commit;
+    bool is_likely_current = cache->is_read_under_lease || !cache->others_committed;
     return is_filled(cache) && is_recent && is_likely_current &&
-           has_expired_rows(&cache->state, now_ms);
+           has_all_expired_rows(&cache->state, now_ms);
 }
 
 static void add_rows_of(const struct inventory_request *request, struct inventory_query *query) {
@@ -93,7 +93,7 @@ bool product_cache_note_read(struct product_cache *cache, const struct inventory
     state->complete_until_ms = query->until_ms;
     product_state_take_checkpoint(state, &cache->checked);
     *out_others = cache->last_version != 0 && state->product.version != cache->last_version;
-    cache->others_commit = *out_others;
+    cache->others_committed = *out_others;
     cache->is_read_under_lease = true;
     cache->validated_ms = now_ms;
     return true;

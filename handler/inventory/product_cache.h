@@ -7,15 +7,16 @@
  * time, but never sells stock twice. (An answer without a commit: see batch.h.)
  *
  * Vocabulary
- *   read under lease   The cached product was read under the present lease. If the stored product
- *                      is another one, this handler does not really have the lease.
+ *   read under lease   The cached product was read under the present lease. If it then differs
+ *                      from the stored one, another handler has written during our lease. A commit
+ *                      does not set this: a change found after it leads to another read.
  *   validated          The cached product was found to be the stored one, by a read or a commit.
  *   checked            The product's numbers were added up against all of its rows (inventory.h).
  *
  * Checks  A product's row may have been deleted and made anew while its old reservations stayed. So
- *         the first read takes all rows and checks them. Later reads take few rows: they are right
- *         if the product has come from the checked version by commits alone. If not, all rows are
- *         read again.
+ *         the first read takes all rows and checks them. A later read takes few rows. It is trusted
+ *         if the product's commit ids show that it has come from the checked version by commits
+ *         alone. If not, all rows are read again.
  *
  * Threads  The loop's.
  */
@@ -30,8 +31,8 @@
 
 /*
  * After this long without validation the product is read again. The read also brings storage's
- * time. Without it the doubt about that time grows by half a millisecond a second
- * (storage_clock.h), and reservations would expire early by as much.
+ * time. Without an answer of storage's the estimate of that time falls behind by half a millisecond
+ * a second (storage_clock.h). A reservation made by it would end that much too early.
  */
 enum { PRODUCT_VALID_FOR_MS = 10 * 60 * 1000 };
 
@@ -42,8 +43,8 @@ struct product_cache {
     int64_t last_version;              /* of the product that was forgotten last; 0: none */
     bool is_read_under_lease;
 
-    /* Others have changed the product between this handler's last two leases. */
-    bool others_commit;
+    /* The last comparison with the stored product found a commit by another handler. */
+    bool others_committed;
 
     /* Every request with a lower sequence had come before the last validation began. */
     uint64_t validated_sequence;

@@ -30,7 +30,7 @@ struct state_row {
 
 /* Between DECIDING and COMMITTING a closed pipeline finishes its batch, which leads it to IDLE. */
 static const struct state_row states[] = {
-    [PIPELINE_IDLE] = {.enter = pipeline_enter_idle, .on_request = pipeline_leave_idle},
+    [PIPELINE_IDLE] = {.enter = pipeline_enter_idle, .on_request = pipeline_seek_lease},
     [PIPELINE_YIELDING] = {.enter = pipeline_enter_yielding,
                            .on_timer = pipeline_end_yielding,
                            .on_close = pipeline_stop_waiting},
@@ -213,7 +213,7 @@ void pipeline_end_overdue(struct product_pipeline *pipeline) {
 /*
  * The deadline of the first request in the queue has passed. In two cases it is not answered yet:
  *   - The acquire goes on until this deadline. It makes its last try now, which may succeed.
- *   - Storage has not said yet that others hold the lease. "Others hold the lease" could be wrong.
+ *   - Storage has not reported a conflict yet. Then "others hold the lease" might be false.
  */
 static void pipeline_on_deadline(void *context) {
     struct product_pipeline *pipeline = context;

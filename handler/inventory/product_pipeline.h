@@ -20,7 +20,8 @@
  *
  *     state        the pipeline waits for          next state
  *     IDLE         a request; has no lease         ACQUIRING, or YIELDING if it has just yielded
- *     YIELDING     others to have had the lease    ACQUIRING
+ *     YIELDING     the rest of YIELD_MS, in which  ACQUIRING
+ *                  others can take the lease
  *     ACQUIRING    the lease                       DECIDING
  *     COLLECTING   callers of the last batch to    DECIDING; without a request: LINGERING
  *                  return; has the lease
@@ -32,11 +33,12 @@
  *     READING      the product                     DECIDING
  *     WORKING      ProcessingTime to pass          DECIDING
  *     LOOKING_UP   reads for single requests       DECIDING
- *     INDEXING     the expiry index's new row, if  EXTENDING
- *                  its write has begun already
+ *     INDEXING     an expiry row whose write       EXTENDING
+ *                  began in ACQUIRING; else none
  *     EXTENDING    a renewal, if the lease could   COMMITTING
  *                  end before the commit does
- *     COMMITTING   the transaction                 COLLECTING; storage rejects it: DECIDING
+ *     COMMITTING   the transaction                 COLLECTING; storage rejects it: DECIDING, or
+ *                                                  the batch fails (see Failures)
  *     LINGERING    a request; keeps the lease      COLLECTING; if none comes in time: IDLE
  *
  * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so. If the
@@ -44,9 +46,17 @@
  *
  * Deadlines  While others hold the lease, a request waits in the queue for AcquireTimeout. While
  *            this handler holds it, a request waits for AcquireTimeout or 10 s, whichever is
- *            longer. Then it ends with STATUS_LEASE_CONFLICT.
+ *            longer. Then it ends with STATUS_LEASE_CONFLICT. In YIELDING, and in ACQUIRING until
+ *            storage reports a conflict, an overdue request waits on. A request in a batch has no
+ *            deadline. If it returns to the front of the queue, the time since it came still
+ *            counts.
  * Failures   A failure from READING to COMMITTING answers the whole batch with its status. A
- *            failure while acquiring answers the whole queue.
+ *            failure while acquiring answers the whole queue. There are three exceptions:
+ *              - The product was changed by others: it is read again. But if it had been read under
+ *                this lease, or others keep changing it, the batch fails with STATUS_LEASE_LOST.
+ *              - A key of the batch was used before: the keys are looked up, and the batch is
+ *                decided again.
+ *              - Rows that only one request needs cannot be read: that request fails alone.
  * Others     While others hold the lease, this handler announces in storage that it waits. A
  *            holder looks for such announcements now and then, and yields.
  * Threads    The loop's. A request's `served` is never called inside product_pipeline_submit.
@@ -127,11 +137,11 @@ struct product_pipeline {
     int64_t acquire_until_ms; /* when the acquire makes its last try */
     struct lease *lease;      /* NULL: the pipeline has none */
     int64_t yielded_until_ms;
-    int64_t announced_ms; /* storage's time of another handler's last announcement; 0: none */
+    int64_t announced_ms; /* storage's time of the last announcement, perhaps our own; 0: none */
 
     /* ---- COLLECTING: the window waits by timer, or by rounds of the loop ---- */
-    int64_t window_ms;
-    int64_t window_until_ms; /* the window is not extended beyond this */
+    int64_t window_step_ms;  /* how long each wait for a next request lasts */
+    int64_t window_limit_ms; /* the window is not extended beyond this */
     int rounds_left;         /* 0: it waits by timer */
     struct loop_task round_task;
 
@@ -141,7 +151,7 @@ struct product_pipeline {
     struct product_cache cache;
     int read_count;           /* reads of the product for this batch */
     int renewal_count_before; /* the lease's renewals when the batch began */
-    bool is_work_done;
+    bool is_processing_time_over;
 
     /* The sequence of the next request to come, as it was when a read, look-up or commit began. */
     uint64_t sequence_at_start;
@@ -149,7 +159,7 @@ struct product_pipeline {
     /* ---- READING ---- */
     struct inventory_query query;
     struct inventory_request *read_for; /* its rows are read with the product; NULL: nobody's */
-    bool reads_without_rows;            /* the read failed with a request's rows */
+    bool read_rows_separately;          /* the read failed with a request's rows */
     bool must_look_up_keys;             /* a key was used before: look up all after the read */
 
     /* ---- LOOKING_UP ---- */

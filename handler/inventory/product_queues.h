@@ -31,8 +31,9 @@ void product_queues_cleanup(struct product_queues *queues);
 /*
  * Puts a request into the queue of its product. When it is served its status is one of these:
  * STATUS_OK              see the request
- * STATUS_LEASE_CONFLICT  others held the lease for all of AcquireTimeout
- * STATUS_LEASE_LOST      the lease was lost before the commit
+ * STATUS_LEASE_CONFLICT  others held the lease for all of AcquireTimeout, or this handler's own
+ *                        batches took that long, and 10 s at least
+ * STATUS_LEASE_LOST      the lease was lost before the commit, or others kept changing the product
  * STATUS_KEY_REUSED      its key was used for another request
  * STATUS_CANCELLED       product_queues_close was called
  * STATUS_NO_MEMORY, and those of the lease manager and of the store

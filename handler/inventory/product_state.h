@@ -10,9 +10,10 @@
  *   mark        What the next commit does with a reservation. The rules set it, a store writes it.
  *   change      A row that the next commit writes: a marked reservation or a record.
  *   record      The stored answer to a request with an Idempotency-Key, kept for its repeats.
- *   complete    Reservations that expire at or before complete_until_ms are all in memory. Others
- *               may be.
- *   due         No reservation of the product expires before due_ms.
+ *   complete    Every reservation that expires at or before complete_until_ms is in memory. Later
+ *               ones may be missing.
+ *   due         No reservation of the product expires before due_ms. It is a lower bound: the first
+ *               may expire later.
  *
  * Rules       Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
  *             A removed reservation has no units, and stays in the list until it is committed.

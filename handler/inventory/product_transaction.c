@@ -169,7 +169,10 @@ static void examine_row(const struct product_change *change, const cJSON *row,
 
 /* ---- what follows ---- */
 
-/* Returns true if this answer leaves it open whether the transaction was carried out. */
+/*
+ * Returns true if this answer leaves it open whether the transaction was carried out. Memory may
+ * also run out while the reply is read, after the request was sent.
+ */
 static bool leaves_doubt(enum status answer) {
     return answer == STATUS_UNAVAILABLE || answer == STATUS_CANCELLED || answer == STATUS_NO_MEMORY;
 }
@@ -191,11 +194,10 @@ enum next_step { STEP_SUCCEED, STEP_FAIL, STEP_REJECT, STEP_SEND_AGAIN, STEP_GIV
  *                UNAUTHORIZED, and the probe the same
  *                any other                           any        give up: the outcome is unknown
  *
- * Why these answers count in NOT_YET: a row that already exists, or is missing, stops every copy of
- * the transaction while the ETag is the same. PRECONDITION_FAILED contradicts the row just read, so
- * whoever answered did not speak of that row.
- * Why they count in UNKNOWN: the only attempt and the probe agree that the product or its table
- * does not exist, or that access is denied.
+ * NOT_YET: if a row exists already or is missing, no copy of the transaction can succeed while the
+ * ETag stays. PRECONDITION_FAILED contradicts the row just read, so it is not believed.
+ * UNKNOWN: NOT_FOUND, CONTAINER_NOT_FOUND and UNAUTHORIZED are believed only if the single attempt
+ * and the probe agree.
  */
 static enum next_step next_step(const struct probe *probe, enum status answer, bool is_in_doubt) {
     bool is_final = false;
@@ -226,9 +228,10 @@ static void end_transaction(struct product_transaction *commit, enum status stat
 }
 
 /*
- * Ends with the last answer, in terms of a store's commit. A reservation that already exists, or is
- * missing, shows that another commit came first. Only with records in the transaction can
- * STATUS_ALREADY_EXISTS mean that one of them exists.
+ * Ends with the last answer, in terms of a store's commit. If a reservation's row is missing, or
+ * there already, although the ETag is the same, memory and storage disagree. That is reported as
+ * STATUS_PRECONDITION_FAILED, so that the product is read again. With records in the transaction,
+ * STATUS_ALREADY_EXISTS may mean that one of them exists, so it stays as it is.
  */
 static void end_rejected(struct product_transaction *commit) {
     struct error err = commit->answer;
@@ -271,7 +274,8 @@ static void wait_to_send_again(struct product_transaction *commit) {
         end_unknown(commit, "it had not been carried out by its deadline", "");
         return;
     }
-    commit->is_in_doubt = true; /* the probe has shown that the answer may be wrong */
+    /* An earlier answer is not final once we send again: any earlier copy may still arrive. */
+    commit->is_in_doubt = true;
     commit->stage = TRANSACTION_WAITING;
     storage_operation_wait(&commit->wait, commit->client, delay_ms, on_wait_over, commit);
 }

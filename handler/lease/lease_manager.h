@@ -17,7 +17,8 @@
  *             STATUS_OK. An abandoned operation has no completion. Abandoning an operation that is
  *             not under way does nothing.
  * Life        An acquire makes a lease. Release ends its owner's use of it and returns at once.
- *             It is sent in the background, until storage has confirmed or the lease has expired.
+ *             The release is repeated in the background until storage confirms it or the lease
+ *             expires.
  *             Every owner releases its lease before the loop stops. The manager is freed after the
  *             loop has stopped.
  * Events      A listener's functions are called on the loop's thread and must not block. A lease
@@ -97,13 +98,16 @@ typedef void (*lease_acquire_done)(void *context, enum status status, struct lea
 /*
  *     state              left by
  *     IDLE               start
- *     AWAITING_RELEASE   a lease of ours by that name is released, or that takes too long: ASKING
+ *     AWAITING_RELEASE   the release of our earlier lease of that name ends, or the time to wait,
+ *                        at least LEASE_RELEASE_TIMEOUT_MS: ASKING
  *     ASKING             storage's reply: the acquire ends with that, or goes to BACKOFF if
  *                        somebody else holds the lease and there is time to wait
  *     BACKOFF            the time of the next try: ASKING
  *     ENDING             the loop's next round: it ends with a failure of our own
  *
- * A cancel takes it from AWAITING_RELEASE, ASKING and BACKOFF to ENDING. When it ends it is IDLE.
+ * cancel_acquires takes it from AWAITING_RELEASE and BACKOFF to ENDING, and from ASKING once
+ * storage replies with a conflict. cancel_waits takes it from ASKING at once. When it ends it is
+ * IDLE.
  */
 enum lease_acquire_state {
     LEASE_ACQUIRE_IDLE,
@@ -115,8 +119,9 @@ enum lease_acquire_state {
 
 struct lease_acquire {
     /*
-     * Set by the owner before start, on the clock. From then on the backoff begins again before its
-     * waits grow long, so that this acquire asks more often than later ones. 0: never.
+     * Set by the owner before start, on the clock. From this time on the waits return to their
+     * first length every BACKOFF_ROUND_MS (lease_manager_acquire.c), so that this acquire asks more
+     * often than later ones. 0: they never do.
      */
     int64_t restart_backoff_from_ms;
 

@@ -52,7 +52,7 @@ static enum status managed_lease_new(struct lease_manager *manager,
         request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
     memcpy(managed->lease.name, request->name, length);
     LIST_INSERT_HEAD(&manager->asked, managed, link);
-    lease_renewal_reserve(&manager->renewal);
+    lease_renewal_count_lease(&manager->renewal);
     *out = managed;
     return STATUS_OK;
 }
@@ -60,7 +60,7 @@ static enum status managed_lease_new(struct lease_manager *manager,
 /* Frees a lease that was not granted. */
 static void managed_lease_discard(struct managed_lease *managed) {
     struct lease_manager *manager = managed->manager;
-    lease_renewal_unreserve(&manager->renewal);
+    lease_renewal_uncount_lease(&manager->renewal);
     LIST_REMOVE(managed, link);
     free(managed);
     lease_manager_end_close_if_done(manager);

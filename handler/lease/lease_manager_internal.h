@@ -42,8 +42,10 @@ struct managed_lease {
 
     /*
      * Until when the owner may rely on the lease. 0: it is lost or released. Only the loop sets
-     * another value, by compare and swap with the one it set before. Whoever changes it to 0
-     * notifies the loss, so that a loss is notified once.
+     * another value. A renewal does so by compare and swap with the value before, so that it cannot
+     * undo a 0. If it is set to 0 because of a loss, the thread that did so notifies the loss. So a
+     * loss is notified once. A release sets 0 without notifying, unless the safe deadline has
+     * passed.
      */
     _Atomic int64_t safe_until_ms;
     int64_t published_ms; /* what the loop set it to last */

@@ -10,11 +10,11 @@ void lease_renewal_init(struct lease_renewal *renewal, const struct leasehold_op
     *renewal = (struct lease_renewal){.options = options};
 }
 
-void lease_renewal_reserve(struct lease_renewal *renewal) {
+void lease_renewal_count_lease(struct lease_renewal *renewal) {
     renewal->count++;
 }
 
-void lease_renewal_unreserve(struct lease_renewal *renewal) {
+void lease_renewal_uncount_lease(struct lease_renewal *renewal) {
     assert(renewal->count > 0);
     renewal->count--;
 }
@@ -45,7 +45,8 @@ static bool is_not_ours(enum status status) {
 
 /*
  * Schedules the next attempt of a held lease. Its timer also fires at the safe deadline, where a
- * loss is noticed. A lease without an end never has a timer. INT64_MAX: no attempt.
+ * loss is noticed. With INT64_MAX it is set for the safe deadline alone. A lease without an end
+ * never has a timer.
  */
 static void schedule_attempt(struct lease_renewal *renewal, struct lease *lease,
                              int64_t attempt_ms) {
@@ -78,7 +79,7 @@ static void enter_ended(struct lease_renewal *renewal, struct lease *lease) {
     lease->state = LEASE_ENDED;
     timer_heap_remove(&renewal->heap, &lease->timer);
     timer_heap_remove(&renewal->send_queue, &lease->send_slot);
-    lease_renewal_unreserve(renewal);
+    lease_renewal_uncount_lease(renewal);
 }
 
 void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms) {

@@ -6,8 +6,8 @@
  *
  * Vocabulary
  *     action         One thing to do now: send a renewal, send a release, or notify a loss.
- *     safe deadline  When the last good request was sent + threshold x duration. Until then the
- *                    lease may be relied on. Whether a lease is held is this comparison alone.
+ *     safe deadline  When the last good request was sent + threshold x duration. A lease that is
+ *                    HELD or RENEWING may be relied on until then.
  *     retry          Another attempt at a renewal whose outcome is unknown. The first attempt is
  *                    not a retry.
  *     send slot      At most LEASE_MAX_REQUESTS_IN_FLIGHT requests are in flight. When more are due
@@ -36,8 +36,9 @@
  *     A Retry-After is respected. If it lies past the safe deadline, the next attempt is made
  *     LEASE_LAST_ATTEMPT_MS before the deadline, since one bad answer must not lose the lease.
  *     A reply at or past the safe deadline does not save the lease, even if storage has renewed it.
- *     The lease is lost, whether the owner was notified yet or not, and is released at storage.
- *     A lease may be released while its renewal is in flight. Then the reply is ignored.
+ *     The lease is lost. It is released at storage when its owner releases it.
+ *     A lease may be released while its renewal is in flight. Then the reply tells only whether
+ *     there is still something to release.
  *     A request with an unknown outcome may have renewed the lease at storage. That counts for how
  *     long it has to be released, never for how long it may be relied on.
  */
@@ -84,9 +85,9 @@ struct lease {
     char id[UUID_TEXT_BYTES];
     enum lease_state state;
     int duration_s;
-    int64_t renewed_ms;      /* before the last good acquire or renewal was sent */
-    int64_t sent_ms;         /* before the last acquire or renewal was sent, good or not */
-    int64_t release_by_ms;   /* RELEASING: the lease has expired, no attempt is made from then on */
+    int64_t renewed_ms;      /* read just before the last good acquire or renewal was sent */
+    int64_t sent_ms;         /* read just before the last one was sent, good or not */
+    int64_t release_by_ms;   /* RELEASING: it expires at storage; no attempt starts from then on */
     int64_t retry_ms;        /* the next wait between attempts */
     int64_t allowed_from_ms; /* no renewal is sent before: storage's Retry-After */
     int attempts;            /* failed attempts of the renewal or release under way */
@@ -99,7 +100,7 @@ struct lease_renewal {
     struct timer_heap heap;       /* leases by when something is due */
     struct timer_heap send_queue; /* leases that wait for a slot, by when they must be sent */
     size_t sending_count;         /* requests in flight */
-    size_t count;                 /* leases that have not ENDED, and reservations of them */
+    size_t count;                 /* leases that have not ENDED, or are about to be acquired */
     const struct leasehold_options *options;
 };
 
@@ -128,13 +129,16 @@ enum lease_outcome {
 /* Borrows the options. */
 void lease_renewal_init(struct lease_renewal *renewal, const struct leasehold_options *options);
 
-/* Counts a lease that is about to be acquired. Ended by lease_renewal_start or _unreserve. */
-void lease_renewal_reserve(struct lease_renewal *renewal);
-void lease_renewal_unreserve(struct lease_renewal *renewal);
+/*
+ * Counts a lease that is about to be acquired. If it is granted, it counts until it has ENDED.
+ * Otherwise the caller takes it out of the count.
+ */
+void lease_renewal_count_lease(struct lease_renewal *renewal);
+void lease_renewal_uncount_lease(struct lease_renewal *renewal);
 
 /*
  * Begins a lease that was granted to a request sent at `sent_ms`. The caller has set its name, id
- * and duration_s. Needs a reservation.
+ * and duration_s, and has counted the lease.
  */
 void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms);
 

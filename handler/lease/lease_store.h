@@ -25,7 +25,7 @@ typedef void (*lease_store_done)(void *context, enum status status, const struct
 struct lease_store_call {
     lease_store_done done;
     void *context;
-    int64_t sent_ms; /* acquire, STATUS_OK: on the clock, before the granted request was sent */
+    int64_t sent_ms; /* acquire, STATUS_OK: read just before the granted request was sent */
     void *own;       /* the store's; NULL if no call is under way */
 };
 
@@ -33,7 +33,10 @@ struct lease_store {
     const struct lease_store_ops *ops;
 };
 
-/* Each start returns STATUS_OK. On STATUS_NO_MEMORY nothing was started or is answered. */
+/*
+ * Each start returns STATUS_OK, or STATUS_NO_MEMORY: then nothing was started, and `done` is not
+ * called. The comments below list the statuses that `done` receives.
+ */
 struct lease_store_ops {
     /*
      * Acquires the lease for `duration_s` with the given id, and creates the blob if it is missing.

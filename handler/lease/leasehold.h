@@ -28,10 +28,11 @@
  *                    counts as lost, although Azure gives it to nobody else until it has expired.
  *
  * What is promised
- *     While leasehold_is_held returns true, nobody else holds the name. The answer comes from this
- *     machine's clock and sends no request. The deadline counts from before the granted request was
- *     sent. The clock does not jump and counts suspended time. Clocks of different machines are
- *     never compared. They need to run equally fast, within what the safety threshold leaves.
+ *     While leasehold_is_held returns true, nobody else holds the name, unless an operator has
+ *     broken the lease (see below). The answer comes from this machine's clock and sends no
+ *     request. The deadline counts from before the granted request was sent. The clock does not
+ *     jump and counts suspended time. Clocks of different machines are never compared. They need to
+ *     run equally fast, within what the safety threshold leaves.
  *
  * What is not promised
  *     A lease stops nobody from writing. A process may be paused between leasehold_is_held and its
@@ -298,7 +299,7 @@ enum leasehold_result leasehold_acquire(struct leasehold *client,
 
 /*
  * Ends the lease, whether held or lost, and the use of `lease`. Returns at once. The release is
- * sent in the background, until storage has confirmed it or the lease has expired. NULL is allowed.
+ * repeated in the background until storage confirms it or the lease expires. NULL is allowed.
  */
 void leasehold_release(struct leasehold_lease *lease);
 

@@ -29,11 +29,11 @@ static void note_others(int64_t at_ms) {
 }
 
 static bool should_yield(int64_t at_ms) {
-    return lease_tenure_should_yield(&tenure, START_MS + at_ms);
+    return lease_tenure_begin_yield(&tenure, START_MS + at_ms);
 }
 
 static bool should_check(int64_t at_ms) {
-    return lease_tenure_should_check(&tenure, START_MS + at_ms);
+    return lease_tenure_begin_check(&tenure, START_MS + at_ms);
 }
 
 /* ---- yielding ---- */
@@ -163,7 +163,7 @@ END_TEST
 /* ---- lingering ---- */
 
 static int64_t linger(int64_t at_ms) {
-    return lease_tenure_linger_ms(&tenure, START_MS + at_ms);
+    return lease_tenure_begin_linger(&tenure, START_MS + at_ms);
 }
 
 static void note_request(int64_t at_ms) {

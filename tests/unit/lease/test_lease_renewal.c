@@ -21,7 +21,7 @@ static struct lease lease;
 static void start_with(struct lease *started, int duration_s, int64_t sent_ms) {
     memset(started, 0x5a, sizeof *started);
     started->duration_s = duration_s;
-    lease_renewal_reserve(&renewal);
+    lease_renewal_count_lease(&renewal);
     lease_renewal_start(&renewal, started, sent_ms);
 }
 
@@ -640,10 +640,10 @@ START_TEST(
 }
 END_TEST
 
-START_TEST(an_unreserved_place_is_free_again) {
-    lease_renewal_reserve(&renewal);
+START_TEST(a_lease_that_is_not_granted_is_not_counted_any_more) {
+    lease_renewal_count_lease(&renewal);
     ck_assert_uint_eq(renewal.count, 2);
-    lease_renewal_unreserve(&renewal);
+    lease_renewal_uncount_lease(&renewal);
     ck_assert_uint_eq(renewal.count, 1);
 }
 END_TEST
@@ -747,6 +747,6 @@ int main(void) {
     tcase_add_test(
         many,
         many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in);
-    tcase_add_test(many, an_unreserved_place_is_free_again);
+    tcase_add_test(many, a_lease_that_is_not_granted_is_not_counted_any_more);
     return check_main(suite);
 }

@@ -29,7 +29,7 @@ static void set_up(void) {
     for (int i = MANY - 1; i >= 0; i--) {
         memset(&leases[i], 0x5a, sizeof leases[i]);
         leases[i].duration_s = 30;
-        lease_renewal_reserve(&renewal);
+        lease_renewal_count_lease(&renewal);
         lease_renewal_start(&renewal, &leases[i], T + i);
     }
 }
