@@ -36,7 +36,11 @@ enum inventory_store_kind { STORE_TABLE, STORE_MEMORY };
 struct app_settings {
     int port; /* FUNCTIONS_CUSTOMHANDLER_PORT, 1 to 65535; 8080 if no host has set it */
 
-    /* A Functions host has started us: FUNCTIONS_HTTPWORKER_PORT is set. */
+    /*
+     * A Functions host has started us: FUNCTIONS_HTTPWORKER_PORT is set. It is not
+     * FUNCTIONS_CUSTOMHANDLER_PORT, which somebody who starts the handler by hand sets as well, to
+     * choose the port.
+     */
     bool has_host;
 
     /*

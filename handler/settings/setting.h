@@ -2,7 +2,8 @@
  * setting.h - one row of the settings table: what a setting is called, what it allows, where its
  * value goes, and what docs/settings.md says of it.
  *
- * Rules        An empty value counts as not given, unless the row says that it may be empty.
+ * Rules        An empty value means "use the default", unless the row says that it may be empty:
+ *              then it is kept as the empty text.
  *              If both a setting and its alias are given, the setting wins.
  *              A row that is not used is not read, so its value cannot stop the start.
  *              A refusal is one line: the name as the user wrote it, the value, and what is
