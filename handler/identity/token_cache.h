@@ -60,11 +60,11 @@ struct token_cache {
 
     struct token token;
     unsigned generation;
-    int failures;         /* since the last token */
-    int64_t next_ms;      /* no fetch starts earlier */
-    int64_t rejected_ms;  /* when a token was last dropped because it was rejected */
-    int64_t forbidden_ms; /* when a fetch was last caused by a forbidden token */
-    struct error reason;  /* why the last fetch failed; STATUS_OK: it succeeded */
+    int failures;               /* since the last token */
+    int64_t no_fetch_before_ms; /* no fetch starts earlier */
+    int64_t last_dropped_ms;    /* when a token was last dropped because it was rejected */
+    int64_t forbidden_ms;       /* when a fetch was last caused by a forbidden token */
+    struct error reason;        /* why the last fetch failed; STATUS_OK: it succeeded */
 };
 
 /* The source is borrowed until cleanup, the platform until the cache has stopped. */
