@@ -512,7 +512,7 @@ static enum status resolve_account(const struct config_source *source, struct dr
 static enum status fill_draft(const struct config_source *source, struct draft *draft,
                               struct error *err) {
     read_instance_name(source, draft->settings.instance);
-    draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
+    draft->settings.started_by_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
     draft->settings.seeds = draft->seeds.items; /* also after a failure, so that they are freed */
     draft->settings.inventory.seeds = draft->seeds.items;

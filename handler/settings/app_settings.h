@@ -41,7 +41,7 @@ struct app_settings {
      * FUNCTIONS_CUSTOMHANDLER_PORT, which somebody who starts the handler by hand sets as well, to
      * choose the port.
      */
-    bool has_host;
+    bool started_by_host;
 
     /*
      * The instance's name for log lines: the last 8 characters of WEBSITE_INSTANCE_ID,
