@@ -69,10 +69,10 @@ static void print_plain(const char *text) {
 
 static void print_row(const struct setting *row) {
     printf("| `%s` | ", row->name);
-    if (row->standard != NULL) {
-        printf("`%s`", row->standard);
+    if (row->default_text != NULL) {
+        printf("`%s`", row->default_text);
     } else {
-        print_plain(row->standard_words != NULL ? row->standard_words : "-");
+        print_plain(row->default_note != NULL ? row->default_note : "-");
     }
     printf(" | ");
     print_plain(row->allowed);

@@ -153,35 +153,35 @@ static_assert(TEXT_MAX_LENGTH == 1024 && ROUTE_PREFIX_BYTES == 127 + 1 &&
 static const struct setting table[] = {
     {"FUNCTIONS_CUSTOMHANDLER_PORT", INTO(settings.port),
      .parse = setting_parse_int, FROM(1, 65535), .allowed = "a whole number from 1 to 65535",
-     .group = SETTING_HANDLER, .standard = "8080",
+     .group = SETTING_HANDLER, .default_text = "8080",
      .about = "The port to listen on, at 127.0.0.1. A Functions host sets it. If it is set, "
               "`local.settings.json` is not read, because the host has read it already."},
     {"AzureFunctionsJobHost:extensions:http:routePrefix", INTO(settings.route_prefix),
      .parse = setting_parse_route_prefix, .may_be_empty = true,
      .allowed = "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)",
-     .group = SETTING_HANDLER, .standard = "api",
+     .group = SETTING_HANDLER, .default_text = "api",
      .about = "The part of the path before `inventory/`. `host.json` is its usual place."},
     {"Logging:LogLevel:Default", INTO(settings.log_level), .parse = setting_parse_log_level,
      /* "Warning" may not stand here: the host takes an Error line with that word for one. */
      .allowed = "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or "
                 "Critical, 6 or None",
-     .group = SETTING_HANDLER, .standard = "Information",
+     .group = SETTING_HANDLER, .default_text = "Information",
      .about = "Events below this level are not logged."},
 
     {"Inventory:Store", INTO(settings.store_kind),
      .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory",
-     .group = SETTING_INVENTORY, .standard = "Table",
+     .group = SETTING_INVENTORY, .default_text = "Table",
      .about = "Where products and reservations are kept. `Memory` is for trials: its data ends "
               "with the process, and no other instance sees it."},
     {"Inventory:TableServiceUri", INTO(uris.table), .parse = setting_parse_table_endpoint,
      .explain = setting_explain_table_endpoint, .is_used = uses_tables,
      .allowed = TABLE_ADDRESS_ALLOWED,
-     .group = SETTING_ACCOUNT, .standard_words = "follows from the blob endpoint",
+     .group = SETTING_ACCOUNT, .default_note = "follows from the blob endpoint",
      .about = "The address of the Table service."},
     {"Inventory:TableName", INTO(settings.table_name),
      .parse = setting_parse_table_name, .is_used = uses_tables,
      .allowed = "3 to 63 letters and digits, a letter first, not \"tables\"",
-     .group = SETTING_INVENTORY, .standard = "inventory",
+     .group = SETTING_INVENTORY, .default_text = "inventory",
      .about = "The table with products and reservations. It is created if it is absent."},
 
     /* How to sign in. Which of these rows are used depends on those above them. */
@@ -193,14 +193,14 @@ static const struct setting table[] = {
               "Beside a connection string it replaces only the address."},
     {LEASING "UseManagedIdentity", INTO(settings.use_managed_identity), TRUE_OR_FALSE,
      .group = SETTING_ACCOUNT,
-     .standard_words = "true with an address and no connection string",
+     .default_note = "true with an address and no connection string",
      .about = "`true` signs in with tokens even if there is a connection string. "
               "`Authentication:Mode` says where they come from."},
     {MODE_SETTING, INTO(settings.authentication.mode),
      .parse = setting_parse_choice, .choices = modes, .is_used = uses_tokens,
      .allowed = "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, "
                 "Development",
-     .group = SETTING_SIGN_IN, .standard = "Auto",
+     .group = SETTING_SIGN_IN, .default_text = "Auto",
      .about = "Where tokens come from. `Auto` takes the first that is there: service principal, "
               "workload identity, managed identity, `az login`. `FederatedCredential` is another "
               "word for `WorkloadIdentity`. `Development` is `az login`."},
@@ -240,7 +240,7 @@ static const struct setting table[] = {
     {"AZURE_AUTHORITY_HOST", INTO(settings.authentication.authority),
      .parse = setting_parse_endpoint, .is_used = uses_authority,
      .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com",
-     .group = SETTING_SIGN_IN, .standard = "https://login.microsoftonline.com",
+     .group = SETTING_SIGN_IN, .default_text = "https://login.microsoftonline.com",
      .about = "Where workload identities and service principals sign in. Other clouds have other "
               "addresses."},
     {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT,
@@ -252,67 +252,67 @@ static const struct setting table[] = {
     {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host),
      .parse = setting_parse_any_endpoint, .is_used = uses_imds,
      .allowed = "an http or https address without a query, like http://169.254.169.254",
-     .group = SETTING_SIGN_IN, .standard = "http://169.254.169.254",
+     .group = SETTING_SIGN_IN, .default_text = "http://169.254.169.254",
      .about = "Outside App Service: where the managed identity gets its tokens."},
 
     {LEASING "ContainerName", INTO(lease_container),
      .parse = setting_parse_container_name,
      .allowed = LEASE_CONTAINER_ALLOWED,
-     .group = SETTING_LEASES, .standard = "leases",
+     .group = SETTING_LEASES, .default_text = "leases",
      .about = "The container with the blobs that are leased."},
     {LEASING "CreateContainerIfNotExists", INTO(lease.create_container),
-     TRUE_OR_FALSE, .group = SETTING_LEASES, .standard = "true",
+     TRUE_OR_FALSE, .group = SETTING_LEASES, .default_text = "true",
      .about = "Whether the container is created if it is absent."},
     {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(lease_prefix),
      .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED,
-     .group = SETTING_LEASES, .standard = "lease-",
+     .group = SETTING_LEASES, .default_text = "lease-",
      .about = "A blob's name is this prefix and the lease's name."},
 
     {LEASING "AutoRenew", INTO(lease.auto_renew), TRUE_OR_FALSE,
-     .group = SETTING_LEASES, .standard = "true",
+     .group = SETTING_LEASES, .default_text = "true",
      .about = "Whether leases are renewed while they are in use."},
     {LEASING "DefaultLeaseDuration", INTO(lease.duration_s),
      .parse = setting_parse_lease_duration,
      .allowed = "whole seconds from 00:00:15 to 00:01:00, or Infinite",
-     .group = SETTING_LEASES, .standard = "00:00:30",
+     .group = SETTING_LEASES, .default_text = "00:00:30",
      .about = "How long a lease lasts without renewal. After a handler was killed, its product "
               "stays closed for that long."},
     {LEASING "AutoRenewInterval", INTO(lease.renew_interval_ms),
      .parse = setting_parse_ms, FROM(1, INT64_MAX),
      .allowed = "a time span from 00:00:00.001, below the safety threshold",
      .group = SETTING_LEASES,
-     .standard_words = "2/3 of the duration, or 3/4 of the safety threshold if that is at or "
+     .default_note = "2/3 of the duration, or 3/4 of the safety threshold if that is at or "
                        "below 2/3",
      .about = "How long after its last renewal a lease is renewed."},
     {LEASING "AutoRenewMaxRetries", INTO(lease.renew_max_retries),
      .parse = setting_parse_int, FROM(0, LEASE_MAX_RENEW_RETRIES), .allowed = "a whole number from 0 to 100",
-     .group = SETTING_LEASES, .standard = "3",
+     .group = SETTING_LEASES, .default_text = "3",
      .about = "How often a renewal that failed is tried again."},
     {LEASING "AutoRenewRetryInterval", INTO(lease.renew_retry_ms),
      .parse = setting_parse_ms, FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
      .allowed = "a time span from 00:00:00.001 to 00:01:00",
-     .group = SETTING_LEASES, .standard = "00:00:01",
+     .group = SETTING_LEASES, .default_text = "00:00:01",
      .about = "The wait before the first of these retries. It doubles each time."},
     {LEASING "AutoRenewSafetyThreshold", INTO(lease.safety_threshold),
      .parse = setting_parse_safety_threshold, .allowed = "a decimal number from 0.5 to 0.95",
-     .group = SETTING_LEASES, .standard = "0.9",
+     .group = SETTING_LEASES, .default_text = "0.9",
      .about = "The part of the duration after which a lease that was not renewed counts as lost."},
     {LEASING "AcquireTimeout", INTO(lease.acquire_timeout_ms),
      .parse = setting_parse_ms, FROM(0, LEASE_MAX_ACQUIRE_TIMEOUT_MS),
      .allowed = "a time span from 00:00:00 to 00:10:00",
-     .group = SETTING_LEASES, .standard = "00:00:10",
+     .group = SETTING_LEASES, .default_text = "00:00:10",
      .about = "How long a request waits for a product that others are using, before it is answered "
               "409. Keep it below the timeout of your callers."},
     {LEASING "AcquireRetryInterval", INTO(lease.acquire_retry_ms),
      .parse = setting_parse_ms, FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
      .allowed = "a time span from 00:00:00.001 to 00:01:00",
-     .group = SETTING_LEASES, .standard = "00:00:00.050",
+     .group = SETTING_LEASES, .default_text = "00:00:00.050",
      .about = "The wait after the first refusal. It grows with each one."},
 
     {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms),
      .parse = setting_parse_ms, FROM(1, 3650 * DAY_MS),
      .allowed = "a time span from 00:00:00.001 to 3650.00:00:00",
-     .group = SETTING_INVENTORY, .standard = "00:30:00",
+     .group = SETTING_INVENTORY, .default_text = "00:30:00",
      .about = "How long a reservation holds its units."},
     {"Inventory:SeedProducts", INTO(seeds), .parse = setting_parse_seed_products,
      .allowed = "ID=N;ID=N with different IDs (" PRODUCT_ID_ALLOWED
@@ -323,7 +323,7 @@ static const struct setting table[] = {
     {"Inventory:ProcessingTime", INTO(settings.inventory.processing_time_ms),
      .parse = setting_parse_ms, FROM(0, HOUR_MS),
      .allowed = "a time span from 00:00:00 to 01:00:00",
-     .group = SETTING_INVENTORY, .standard = "00:00:00",
+     .group = SETTING_INVENTORY, .default_text = "00:00:00",
      .about = "Simulated work in each change, to watch leases being renewed."},
 };
 /* clang-format on */
@@ -338,7 +338,7 @@ static const struct setting ca_file = {
     FROM(1, TEXT_MAX_LENGTH),
     .allowed = "a file that can be read, with certificates in PEM form",
     .group = SETTING_ACCOUNT,
-    .standard_words = "the system's authorities",
+    .default_note = "the system's authorities",
     .about = "The certificate authorities that are trusted.",
 };
 
@@ -356,7 +356,7 @@ static const struct setting instance_setting = {
     .name = "HANDLER_INSTANCE",
     .allowed = "any text",
     .group = SETTING_HANDLER,
-    .standard_words = "the process id",
+    .default_note = "the process id",
     .about = "The instance's name in log lines. On Azure it is the end of `WEBSITE_INSTANCE_ID`, "
              "`WEBSITE_POD_NAME` or `CONTAINER_NAME`, of which each plan sets another.",
 };
@@ -512,7 +512,8 @@ static enum status resolve_account(const struct config_source *source, struct dr
 static enum status fill_draft(const struct config_source *source, struct draft *draft,
                               struct error *err) {
     read_instance_name(source, draft->settings.instance);
-    draft->settings.started_by_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
+    draft->settings.started_by_host =
+        config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
     draft->settings.seeds = draft->seeds.items; /* also after a failure, so that they are freed */
     draft->settings.inventory.seeds = draft->seeds.items;

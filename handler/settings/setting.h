@@ -66,12 +66,12 @@ struct setting {
     setting_is_used is_used; /* NULL: always */
 
     /*
-     * `standard` is the default, in the form in which a user would write it; the row's parser reads
-     * it. Where the default depends on other settings, `standard_words` says how, and `standard` is
+     * `default_text` is the default, in the form in which a user would write it; the row's parser reads
+     * it. Where the default depends on other settings, `default_note` says how, and `default_text` is
      * NULL.
      */
-    const char *standard;
-    const char *standard_words;
+    const char *default_text;
+    const char *default_note;
 
     const char *about; /* what the setting is for, in Markdown */
     enum setting_group group;
