@@ -67,7 +67,7 @@ static bool uses_tables(const struct config_source *source, const void *base) {
 
 static bool uses_tokens(const struct config_source *source, const void *base) {
     const struct draft *draft = base;
-    return account_settings_use_tokens(source, &draft->uris, draft->settings.use_managed_identity);
+    return account_settings_use_tokens(source, &draft->uris, draft->settings.uses_tokens);
 }
 
 static bool uses_mode(const struct config_source *source, const void *base,
@@ -191,7 +191,7 @@ static const struct setting table[] = {
      .group = SETTING_ACCOUNT,
      .about = "The address of the Blob service. Without a connection string, tokens sign in there. "
               "Beside a connection string it replaces only the address."},
-    {LEASING "UseManagedIdentity", FIELD(settings.use_managed_identity), TRUE_OR_FALSE,
+    {LEASING "UseManagedIdentity", FIELD(settings.uses_tokens), TRUE_OR_FALSE,
      .group = SETTING_ACCOUNT,
      .default_note = "true with an address and no connection string",
      .about = "`true` signs in with tokens even if there is a connection string. "
@@ -375,7 +375,7 @@ const struct setting *app_settings_row(size_t index) {
 }
 
 static bool uses_tls(const struct app_settings *settings) {
-    return settings->use_managed_identity ||
+    return settings->uses_tokens ||
            strncasecmp(settings->account.blob_endpoint, "https:", 6) == 0 ||
            strncasecmp(settings->account.table_endpoint, "https:", 6) == 0;
 }
@@ -498,12 +498,12 @@ static void read_instance_name(const struct config_source *source, char out[INST
 static enum status resolve_account(const struct config_source *source, struct draft *draft,
                                    struct error *err) {
     struct app_settings *settings = &draft->settings;
-    settings->use_managed_identity =
-        account_settings_use_tokens(source, &draft->uris, settings->use_managed_identity);
+    settings->uses_tokens =
+        account_settings_use_tokens(source, &draft->uris, settings->uses_tokens);
     struct account_choice choice = {
         .uris = draft->uris,
         .authentication = &settings->authentication,
-        .uses_tokens = settings->use_managed_identity,
+        .uses_tokens = settings->uses_tokens,
         .needs_tables = settings->store_kind == STORE_TABLE,
     };
     return account_settings_resolve(source, &choice, &settings->account, err);

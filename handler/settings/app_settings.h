@@ -55,7 +55,7 @@ struct app_settings {
 
     enum log_level log_level;
     struct storage_account account;
-    bool use_managed_identity; /* tokens sign in; `account` has no key and no SAS */
+    bool uses_tokens; /* tokens sign in; `account` has no key and no SAS */
 
     /* Its strings are freed with these settings. The caller fills its `environment`. */
     struct sign_in_options authentication;

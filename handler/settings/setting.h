@@ -66,9 +66,9 @@ struct setting {
     setting_is_used is_used; /* NULL: always */
 
     /*
-     * `default_text` is the default, in the form in which a user would write it; the row's parser reads
-     * it. Where the default depends on other settings, `default_note` says how, and `default_text` is
-     * NULL.
+     * `default_text` is the default, in the form in which a user would write it; the row's parser
+     * reads it. Where the default depends on other settings, `default_note` says how, and
+     * `default_text` is NULL.
      */
     const char *default_text;
     const char *default_note;

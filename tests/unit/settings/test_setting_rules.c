@@ -47,8 +47,7 @@ static const struct field {
     FIELD("DistributedLeasing:StorageAccountUri", CHARS, account.blob_endpoint,
           "http://127.0.0.1:10000/devstoreaccount1",
           ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"),
-    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, use_managed_identity, "false",
-          "true or false"),
+    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, uses_tokens, "false", "true or false"),
     FIELD("DistributedLeasing:Authentication:Mode", INT, authentication.mode, "0",
           "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, "
           "Development"),
