@@ -143,7 +143,7 @@ test: ## run the tests: unit, integration, end to end
 	@tools/run-tests.sh release
 
 test-long: ## run the tests that take minutes; simulate for SIMULATION_SECONDS=600, and
-## SIMULATION_PART=K/N of all pairs of faults (all: an hour)
+## SIMULATION_PART=K/N of all pairs of faults (all: hours)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs

@@ -126,7 +126,7 @@ static void stay_until_host_ends(const struct app *app, const sigset_t *stop_sig
 
 static void stop_app(struct app *app, const sigset_t *stop_signals, pid_t host) {
     bool idle = drain_app(app);
-    if (app->services.settings.has_host) {
+    if (app->services.settings.started_by_host) {
         stay_until_host_ends(app, stop_signals, host);
     }
     if (!idle) {

@@ -32,8 +32,10 @@ static const char introduction[] =
     "  `Inventory__TableName` is `Inventory:TableName`. If one place has both, the name with `__`\n"
     "  wins.\n"
     "- The case of a name does not matter. White space around a value is dropped.\n"
-    "- An empty value counts as not given, except where an empty text is a value: for the route\n"
-    "  prefix and `BlobPrefix`. It hides the values of lower places.\n"
+    "- An empty value means \"use the default\". It also hides a value of the same name in a "
+    "lower\n"
+    "  place. In two settings, the route prefix and `BlobPrefix`, an empty value is kept as the\n"
+    "  empty text.\n"
     "- A time span is written `hh:mm:ss`, `d.hh:mm:ss` or `hh:mm:ss.fff`.\n"
     "- If a setting and its other name are both given, the setting wins.\n"
     "\n"
@@ -67,10 +69,10 @@ static void print_plain(const char *text) {
 
 static void print_row(const struct setting *row) {
     printf("| `%s` | ", row->name);
-    if (row->standard != NULL) {
-        printf("`%s`", row->standard);
+    if (row->default_text != NULL) {
+        printf("`%s`", row->default_text);
     } else {
-        print_plain(row->standard_words != NULL ? row->standard_words : "-");
+        print_plain(row->default_note != NULL ? row->default_note : "-");
     }
     printf(" | ");
     print_plain(row->allowed);

@@ -4,8 +4,9 @@
  * Vocabulary   now    milliseconds on a clock that never jumps and counts suspended time
  *                     (CLOCK_BOOTTIME). Its zero has no meaning. Every deadline, expiry and
  *                     interval uses this clock.
- *              wall   milliseconds since 1970-01-01T00:00:00Z; it may jump. It is for headers and
- *                     logs only, and for storage_clock until storage has answered once.
+ *              wall   milliseconds since 1970-01-01T00:00:00Z; it may jump. It is for headers, logs
+ *                     and dates in answers (Retry-After, the end of a token), and for storage_clock
+ *                     until storage has answered once.
  * Threads      Any thread may read the system clock.
  */
 #ifndef BASE_CLOCK_H

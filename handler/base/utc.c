@@ -197,8 +197,8 @@ static bool to_ms(const struct tm *tm, int *out_weekday, int64_t *out_ms) {
         return false;
     }
     *out_weekday = (int)((day - FIRST_DAY + 4) % 7);
-    *out_ms =
-        ((day - FIRST_DAY) * DAY_S + tm->tm_hour * 3600 + tm->tm_min * 60 + tm->tm_sec) * 1000;
+    int second = tm->tm_hour * 3600 + tm->tm_min * 60 + tm->tm_sec;
+    *out_ms = ((day - FIRST_DAY) * DAY_S + second) * 1000;
     return true;
 }
 

@@ -270,7 +270,7 @@ static size_t byte_order_mark_bytes(const struct http_request *request) {
 }
 
 /* Returns true if the request invokes, for a caller, a function that this app does not have. */
-static bool is_invocation(const struct http_request *request) {
+static bool looks_like_invocation(const struct http_request *request) {
     struct invocation invocation;
     bool is_call =
         strcmp(request->method, "POST") == 0 && strrchr(request->path, '/') == request->path &&
@@ -327,7 +327,7 @@ static void begin_route(const struct dispatch *dispatch, struct http_inbound *in
         refuse_other_method(dispatch, function, response);
     } else {
         refuse_path(response);
-        if (is_invocation(&inbound->request)) {
+        if (looks_like_invocation(&inbound->request)) {
             wrap_answer(response, response->body.max_bytes);
         }
     }

@@ -10,8 +10,8 @@
  * Besides, it polls GET / until the handler is ready.
  *
  * Rules   A caller gets the same answer, byte for byte, in all shapes. In the invocation shape the
- *         answer stands inside an envelope. Refusals of the server and of unreadable payloads do,
- *         too, because the host turns any other answer into an empty 500.
+ *         answer is wrapped in an envelope. Errors are wrapped as well, because in this shape the
+ *         host turns an unwrapped answer into an empty 500.
  *         A timer's function has no caller. Its failure is any status but 200, with the reason in
  *         the status line.
  *         Every answer carries the invocation's id as x-ms-request-id. So does every log line that

@@ -32,7 +32,7 @@ struct function_request {
     struct http_header_value content_encoding;
     struct http_header_value idempotency_key;
 
-    /* "" if there is none. It may hold anything, and begins after a byte order mark. */
+    /* "" if there is none. Not yet checked; a leading byte order mark has been removed. */
     const char *body;
     size_t body_length;
     bool body_too_large; /* it exceeds the server's limit, and is not here */

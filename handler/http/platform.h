@@ -2,12 +2,14 @@
  * platform.h - the only way to the outside: time, timers, the network and random numbers.
  *
  * Whoever starts the program makes a platform and hands it down; for the library that is
- * lease/leasehold_client.c. Code below wiring/ reads the time, waits, sends and draws random
- * numbers through it alone. tools/check-symbols.sh enforces that. Two files bypass it: file_read.c
- * reads files on threads of its own, and token_source_cli.c runs az.
+ * lease/leasehold_client.c. functions/, inventory/, lease/, storage/ and identity/ read the time,
+ * wait, send and draw random numbers through it alone. tools/check-symbols.sh enforces that. It
+ * lists the exceptions: file_read.c reads files on threads of its own, and token_source_cli.c runs
+ * az.
  *
- * Nothing is global but the log. So a test can replace the outside with virtual time, a simulated
- * network and a seed, and can run several instances side by side.
+ * Little is global: the log, the flag of wiped_memory.c, the start of libcurl in http_transport.c,
+ * and the correlation of each thread. So a test can replace the outside with virtual time, a
+ * simulated network and a seed, and can run several instances side by side.
  *
  * Ownership  A platform and all that it names are borrowed. The borrower keeps the pointer.
  * Threads    A platform does not change. Timers belong to the loop's thread; the other parts

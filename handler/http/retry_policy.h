@@ -30,12 +30,19 @@ struct retry_policy {
 int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms,
                               double random, int64_t now_ms, int64_t deadline_ms);
 
-/* How an attempt ended, if not with success. */
+/* How an attempt ended, if not with success, and what follows. */
 enum attempt_outcome {
-    ATTEMPT_NOT_SENT,       /* nothing was sent, but it may work later: there is no token yet */
-    ATTEMPT_TOKEN_REJECTED, /* the token was rejected, and the credential can get another */
-    ATTEMPT_UNANSWERED,     /* sent; the answer is missing, or does not tell what the server did */
-    ATTEMPT_DECIDED,        /* any other answer or failure */
+    /* Nothing was sent, but it may work later: there is no token yet. Retried, and not counted. */
+    ATTEMPT_NOT_SENT,
+    /* The token was rejected, and the credential can get another. Retried once, and not counted. */
+    ATTEMPT_TOKEN_REJECTED,
+    /*
+     * Sent; the answer is missing, or does not tell what the server did. From now on the request is
+     * in doubt. Retried until max_attempts are counted.
+     */
+    ATTEMPT_UNANSWERED,
+    /* Any other answer or failure. Never retried. */
+    ATTEMPT_DECIDED,
 };
 
 /* The attempts of one request so far. Its owner sets the first three fields and zeroes the rest. */

@@ -6,8 +6,10 @@
  *          parameters are set. It adds its header or parameters to the attempt, never to the
  *          caller's request.
  *          It must not block, because leases are renewed on the same thread. A credential that
- *          needs a token fetches it in the background, and returns STATUS_UNAVAILABLE until it has
- *          one.
+ *          needs a token fetches it in the background. Until it has one, it returns
+ *          STATUS_UNAVAILABLE, and the request is tried again. If the last fetch ended with
+ *          UNAUTHORIZED or NOT_FOUND, it returns STATUS_UNAUTHORIZED, and the request fails at
+ *          once.
  * Threads  The loop's.
  */
 #ifndef IDENTITY_CREDENTIAL_H
@@ -52,10 +54,10 @@ struct credential {
                              struct error *err);
 
     /*
-     * Says that storage has rejected the token of `token_generation`. Returns true if another
-     * attempt may succeed. If `is_authenticated`, storage has recognized the caller, who may not do
-     * what the request asks for. Other requests may still succeed with that token, so it stays in
-     * use until the next one is there. Otherwise it is dropped. NULL: another attempt never helps.
+     * Called when storage rejects the token of `token_generation`. Returns true if a retry may
+     * succeed. `is_authenticated`: storage knows the caller but forbids this request. Then the
+     * token is kept, and a new one is fetched in the background. Otherwise the token is dropped, at
+     * most once per 10 s. The pointer is NULL for credentials without tokens.
      */
     bool (*on_rejected)(struct credential *credential, unsigned token_generation,
                         bool is_authenticated);

@@ -12,11 +12,10 @@
  * Ownership   A struct file_read lives in its owner, zeroed at first. The owner must cancel it
  *             before it goes away and before the loop is stopped, even if no start waits, because a
  *             slow reading may still go on.
- *             A reading belongs to the loop's thread, which joins the reading's thread after that
- *             has posted its end. A reading that is abandoned earlier belongs to its own thread,
- *             which frees it and touches neither the loop nor the owner. A lock decides which case
- *             holds. So nothing is posted after cancel has returned, and cancel never waits for a
- *             read.
+ *             Normal end: the thread posts its result, and the loop joins it and frees the reading.
+ *             Abandoned: the thread frees the reading itself and touches neither loop nor owner. A
+ *             lock decides which happens, so nothing is posted after cancel has returned. cancel
+ *             never waits for a read.
  * Threads     The loop's.
  */
 #ifndef IDENTITY_FILE_READ_H

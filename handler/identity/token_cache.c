@@ -25,12 +25,12 @@ static bool is_usable(const struct token_cache *cache, int64_t now_ms) {
 /*
  * Sets the timer to when the next fetch is due. That is the token's refresh time, which is before
  * its end, or now if there is no token (its refresh time is 0 then), but never earlier than
- * next_ms. While a fetch is under way nothing is set; its end calls this again.
+ * no_fetch_before_ms. While a fetch is under way nothing is set; its end calls this again.
  */
 static void schedule_fetch(struct token_cache *cache) {
     if (!cache->is_fetching && !cache->is_stopped) {
         event_loop_set_timer(cache->platform->loop, &cache->timer,
-                             clock_max_ms(cache->token.refresh_ms, cache->next_ms));
+                             clock_max_ms(cache->token.refresh_ms, cache->no_fetch_before_ms));
     }
 }
 
@@ -47,7 +47,7 @@ static void store_token(struct token_cache *cache, struct token *token, int64_t 
     cache->generation++;
     cache->failures = 0;
     cache->reason = (struct error){0};
-    cache->next_ms = now_ms + MIN_INTERVAL_MS;
+    cache->no_fetch_before_ms = now_ms + MIN_INTERVAL_MS;
     log_event(LOG_DEBUG, "Token from %s: good for %lld s, to be renewed in %lld s",
               cache->source->name, (long long)(cache->token.expires_ms - now_ms) / 1000,
               (long long)(cache->token.refresh_ms - now_ms) / 1000);
@@ -65,7 +65,7 @@ static void note_failure(struct token_cache *cache, const struct error *reason, 
     int64_t wait_ms =
         retry_policy_delay_ms(&policy, cache->failures, asked_ms,
                               random_fraction(cache->platform->random), now_ms, INT64_MAX);
-    cache->next_ms = now_ms + wait_ms;
+    cache->no_fetch_before_ms = now_ms + wait_ms;
     if (is_usable(cache, now_ms)) {
         log_event(LOG_WARNING,
                   "The token for storage could not be renewed; it is good for another %lld s: %s",
@@ -146,13 +146,13 @@ static enum status token_authorize(struct credential *credential,
  * Drops a rejected token, and has another fetched at once, unless fetches are failing. Returns
  * false, and does nothing, if a token was dropped a short time ago.
  */
-static bool drop_token(struct token_cache *cache, int64_t now_ms) {
-    if (now_ms - cache->rejected_ms < TOKEN_REJECTION_MS) {
+static bool try_drop_token(struct token_cache *cache, int64_t now_ms) {
+    if (now_ms - cache->last_dropped_ms < TOKEN_REJECTION_MS) {
         return false;
     }
     token_cleanup(&cache->token);
-    cache->rejected_ms = now_ms;
-    cache->next_ms = cache->failures == 0 ? now_ms : cache->next_ms;
+    cache->last_dropped_ms = now_ms;
+    cache->no_fetch_before_ms = cache->failures == 0 ? now_ms : cache->no_fetch_before_ms;
     schedule_fetch(cache);
     return true;
 }
@@ -179,7 +179,7 @@ static bool on_token_rejected(struct credential *credential, unsigned token_gene
         refresh_early(cache, cache_now_ms(cache));
         return false;
     }
-    return drop_token(cache, cache_now_ms(cache));
+    return try_drop_token(cache, cache_now_ms(cache));
 }
 
 /* ---- life cycle ---- */
@@ -193,9 +193,9 @@ void token_cache_init(struct token_cache *cache, struct token_source *source,
         .source = source,
         .platform = platform,
         .timer = {.fired = on_due, .context = cache},
-        .next_ms = now_ms,
+        .no_fetch_before_ms = now_ms,
         /* Long enough ago for the first rejection to count. */
-        .rejected_ms = now_ms - TOKEN_REJECTION_MS,
+        .last_dropped_ms = now_ms - TOKEN_REJECTION_MS,
         .forbidden_ms = now_ms - TOKEN_REJECTION_MS,
     };
     token_init(&cache->token);

@@ -5,9 +5,8 @@
  *
  * Vocabulary   usable      there is a token, and it has not expired
  *              due         there is no usable token, or its refresh time has come
- *              rejected    storage has answered 401 or 403 to a request with the token
- *              forbidden   rejected with a 403 that shows that storage has authenticated the
- *                          caller. The token is valid, but this request is not allowed. A newer
+ *              rejected    storage did not accept the token (401, or 403 AuthenticationFailed)
+ *              forbidden   storage accepted the token but not the request (any other 403). A newer
  *                          token may help if the caller has joined a group meanwhile
  *              generation  the number of a token; it tells which token a request carried
  * Rules        There is one fetch at a time, however many requests wait. A timer starts it, never a
@@ -16,12 +15,15 @@
  *              15 to 30 s. If the endpoint asks for more, it waits that long, a minute at most.
  *              This covers the rules of IMDS: exponential backoff for 404 and 429, at least 1 s for
  *              5xx, up to 70 s for 410. A failure does no harm while the present token is usable.
- *              A rejected token is dropped, and another is fetched at once. But within 10 s of the
- *              last such case a rejected token is kept: the next one would not be better, and every
- *              request would cause a fetch. A forbidden token stays in use while the next one is
- *              fetched, again at most once in 10 s.
+ *              A rejected token is dropped, and another is fetched at once. If a token was dropped
+ *              less than 10 s ago, the rejected one is kept. Otherwise a token that is always
+ *              rejected would cause one fetch per request.
+ *              A forbidden token stays in use while the next one is fetched, again at most once in
+ *              10 s.
  *              authorize never waits. A request that finds no token tries again
- *              (storage_request.h). A token is only sent over https, or over http to this machine.
+ *              (storage_request.h), unless the last fetch ended with UNAUTHORIZED or NOT_FOUND:
+ *              then it fails at once, with STATUS_UNAUTHORIZED. A token is only sent over https, or
+ *              over http to this machine.
  * Threads      The loop's. init and cleanup may also be called while the loop does not use the
  *              cache.
  */
@@ -58,11 +60,11 @@ struct token_cache {
 
     struct token token;
     unsigned generation;
-    int failures;         /* since the last token */
-    int64_t next_ms;      /* no fetch starts earlier */
-    int64_t rejected_ms;  /* when a token was last dropped because it was rejected */
-    int64_t forbidden_ms; /* when a fetch was last caused by a forbidden token */
-    struct error reason;  /* why the last fetch failed; STATUS_OK: it succeeded */
+    int failures;               /* since the last token */
+    int64_t no_fetch_before_ms; /* no fetch starts earlier */
+    int64_t last_dropped_ms;    /* when a token was last dropped because it was rejected */
+    int64_t forbidden_ms;       /* when a fetch was last caused by a forbidden token */
+    struct error reason;        /* why the last fetch failed; STATUS_OK: it succeeded */
 };
 
 /* The source is borrowed until cleanup, the platform until the cache has stopped. */

@@ -151,7 +151,6 @@ struct product_pipeline {
     struct product_cache cache;
     int read_count;           /* reads of the product for this batch */
     int renewal_count_before; /* the lease's renewals when the batch began */
-    bool is_processing_time_over;
 
     /* The sequence of the next request to come, as it was when a read, look-up or commit began. */
     uint64_t sequence_at_start;
@@ -168,10 +167,11 @@ struct product_pipeline {
     struct error look_up_failure;
 
     /* ---- INDEXING: the row that pipeline_index_ahead writes while the lease is acquired ---- */
-    bool is_indexing;
     int64_t indexed_due_ms; /* 0: no row was written */
+    bool is_indexing;
 
     /* ---- WORKING, EXTENDING, COMMITTING ---- */
+    bool is_processing_time_over;
     struct lease_hold hold;
     struct lease_extend extend;
     int64_t commit_started_ms;

@@ -14,9 +14,9 @@
  *
  * Lingering    If a server closes while a request is coming in, Linux resets the connection, and
  *              the client may never read the answer. So the server closes first only after a long
- *              silence, or after DISCARD_MAX_BYTES. It shuts down its sending side only if the
- *              client asked for the end. Otherwise the host, whose next request may be on its way,
- *              would take that for an end without an answer.
+ *              silence, or after DISCARD_MAX_BYTES.
+ *              It calls shutdown() only if the client sent "Connection: close". Otherwise the host
+ *              may already have sent its next request, and would take the FIN for a lost answer.
  *
  * Rules        A connection ends without an answer only if its client ends it, or takes no answer.
  *              Sockets are edge-triggered. A connection reads or writes until it would block, then

@@ -18,8 +18,8 @@ enum {
 #define SCHEME "http://"
 
 /*
- * Returns the target as the handler gets it. One with a scheme and this server's authority loses
- * both. Any other stays as it is.
+ * Returns the target as the handler gets it. A URL with this server's port loses its scheme and
+ * authority; the host name does not matter. Any other target stays as it is.
  */
 static const char *path_of(const struct server_exchange *exchange) {
     const char *target = exchange->head.target;

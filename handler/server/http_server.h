@@ -5,13 +5,14 @@
  * it takes that for a failure of the app's, and answers an empty 500.
  *
  * Requests     The server listens on the loopback address alone, so that nobody can reach it past
- *              the host's keys. Nobody here reads what a request says about who sent it and to
- *              whom (Host, Forwarded, X-Forwarded-*).
+ *              the host's keys. What a request says about its sender and its host (Host, Forwarded,
+ *              X-Forwarded-*) is ignored.
  *              The handler sees every method, and paths and queries exactly as they were sent. A
- *              target that is no path ("*", another server's URL) is passed on as it is. Headers of
- *              one name are joined with ", ". Bodies come whole; of one over max_body_bytes the
- *              handler sees only body_too_large. The server itself takes care of chunked bodies and
- *              of Expect: 100-continue.
+ *              URL with this server's port loses scheme and authority. Any other target that is no
+ *              path ("*", a URL with another port) is passed on as it is. Headers of one name are
+ *              joined with ", ". Bodies come whole; of one over max_body_bytes the handler sees
+ *              only body_too_large. The server itself takes care of chunked bodies and of Expect:
+ *              100-continue.
  * Answers      The response is sent with Date, Content-Length and Connection. The body is left out
  *              for HEAD, 204 and 304. A response that cannot be sent becomes a 500, and the log
  *              says why: it exceeds max_response_bytes, has a header with a line break, or a status

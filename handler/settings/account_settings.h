@@ -5,9 +5,9 @@
  * Rules        A connection string signs in with its key or SAS. With UseManagedIdentity=true, or
  *              with StorageAccountUri and no connection string, tokens sign in, and
  *              StorageAccountUri names the account.
- *              StorageAccountUri beside a connection string that signs in replaces only the blob
- *              endpoint, and the table endpoint that follows from it (".table." for ".blob.").
- *              TableServiceUri replaces the table endpoint.
+ *              Beside a connection string that signs in, StorageAccountUri replaces the blob
+ *              endpoint. If its host has ".blob.", the table endpoint becomes the same with
+ *              ".table.". TableServiceUri replaces the table endpoint.
  *              A mode of signing in that is chosen by name needs all its settings. Auto looks for
  *              what there is.
  *              Settings of ways to sign in that are not used are not read.

@@ -67,7 +67,7 @@ static bool uses_tables(const struct config_source *source, const void *base) {
 
 static bool uses_tokens(const struct config_source *source, const void *base) {
     const struct draft *draft = base;
-    return account_settings_use_tokens(source, &draft->uris, draft->settings.use_managed_identity);
+    return account_settings_use_tokens(source, &draft->uris, draft->settings.uses_tokens);
 }
 
 static bool uses_mode(const struct config_source *source, const void *base,
@@ -130,11 +130,11 @@ static bool uses_imds(const struct config_source *source, const void *base) {
 
 /* ---- the table ---- */
 
-#define INTO(member) .offset = offsetof(struct draft, member)
-#define FROM(lowest, highest) .least = (lowest), .most = (highest)
+#define FIELD(member) .offset = offsetof(struct draft, member)
+#define RANGE(lowest, highest) .least = (lowest), .most = (highest)
 #define TRUE_OR_FALSE .parse = setting_parse_bool, .allowed = "true or false"
-#define TEXT                                               \
-    .parse = setting_parse_text, FROM(1, TEXT_MAX_LENGTH), \
+#define TEXT                                                \
+    .parse = setting_parse_text, RANGE(1, TEXT_MAX_LENGTH), \
     .allowed = "1 to 1024 characters, none of them a control"
 
 static_assert(TEXT_MAX_LENGTH == 1024 && ROUTE_PREFIX_BYTES == 127 + 1 &&
@@ -151,179 +151,179 @@ static_assert(TEXT_MAX_LENGTH == 1024 && ROUTE_PREFIX_BYTES == 127 + 1 &&
  */
 /* clang-format off */
 static const struct setting table[] = {
-    {"FUNCTIONS_CUSTOMHANDLER_PORT", INTO(settings.port),
-     .parse = setting_parse_int, FROM(1, 65535), .allowed = "a whole number from 1 to 65535",
-     .group = SETTING_HANDLER, .standard = "8080",
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", FIELD(settings.port),
+     .parse = setting_parse_int, RANGE(1, 65535), .allowed = "a whole number from 1 to 65535",
+     .group = SETTING_HANDLER, .default_text = "8080",
      .about = "The port to listen on, at 127.0.0.1. A Functions host sets it. If it is set, "
               "`local.settings.json` is not read, because the host has read it already."},
-    {"AzureFunctionsJobHost:extensions:http:routePrefix", INTO(settings.route_prefix),
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", FIELD(settings.route_prefix),
      .parse = setting_parse_route_prefix, .may_be_empty = true,
      .allowed = "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)",
-     .group = SETTING_HANDLER, .standard = "api",
+     .group = SETTING_HANDLER, .default_text = "api",
      .about = "The part of the path before `inventory/`. `host.json` is its usual place."},
-    {"Logging:LogLevel:Default", INTO(settings.log_level), .parse = setting_parse_log_level,
+    {"Logging:LogLevel:Default", FIELD(settings.log_level), .parse = setting_parse_log_level,
      /* "Warning" may not stand here: the host takes an Error line with that word for one. */
      .allowed = "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or "
                 "Critical, 6 or None",
-     .group = SETTING_HANDLER, .standard = "Information",
+     .group = SETTING_HANDLER, .default_text = "Information",
      .about = "Events below this level are not logged."},
 
-    {"Inventory:Store", INTO(settings.store_kind),
+    {"Inventory:Store", FIELD(settings.store_kind),
      .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory",
-     .group = SETTING_INVENTORY, .standard = "Table",
+     .group = SETTING_INVENTORY, .default_text = "Table",
      .about = "Where products and reservations are kept. `Memory` is for trials: its data ends "
               "with the process, and no other instance sees it."},
-    {"Inventory:TableServiceUri", INTO(uris.table), .parse = setting_parse_table_endpoint,
+    {"Inventory:TableServiceUri", FIELD(uris.table), .parse = setting_parse_table_endpoint,
      .explain = setting_explain_table_endpoint, .is_used = uses_tables,
      .allowed = TABLE_ADDRESS_ALLOWED,
-     .group = SETTING_ACCOUNT, .standard_words = "follows from the blob endpoint",
+     .group = SETTING_ACCOUNT, .default_note = "follows from the blob endpoint",
      .about = "The address of the Table service."},
-    {"Inventory:TableName", INTO(settings.table_name),
+    {"Inventory:TableName", FIELD(settings.table_name),
      .parse = setting_parse_table_name, .is_used = uses_tables,
      .allowed = "3 to 63 letters and digits, a letter first, not \"tables\"",
-     .group = SETTING_INVENTORY, .standard = "inventory",
+     .group = SETTING_INVENTORY, .default_text = "inventory",
      .about = "The table with products and reservations. It is created if it is absent."},
 
     /* How to sign in. Which of these rows are used depends on those above them. */
-    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(uris.blob),
+    {LEASING "StorageAccountUri", LEASING "Endpoint", FIELD(uris.blob),
      .parse = setting_parse_blob_endpoint, .explain = setting_explain_blob_endpoint,
      .allowed = BLOB_ADDRESS_ALLOWED,
      .group = SETTING_ACCOUNT,
      .about = "The address of the Blob service. Without a connection string, tokens sign in there. "
               "Beside a connection string it replaces only the address."},
-    {LEASING "UseManagedIdentity", INTO(settings.use_managed_identity), TRUE_OR_FALSE,
+    {LEASING "UseManagedIdentity", FIELD(settings.uses_tokens), TRUE_OR_FALSE,
      .group = SETTING_ACCOUNT,
-     .standard_words = "true with an address and no connection string",
+     .default_note = "true with an address and no connection string",
      .about = "`true` signs in with tokens even if there is a connection string. "
               "`Authentication:Mode` says where they come from."},
-    {MODE_SETTING, INTO(settings.authentication.mode),
+    {MODE_SETTING, FIELD(settings.authentication.mode),
      .parse = setting_parse_choice, .choices = modes, .is_used = uses_tokens,
      .allowed = "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, "
                 "Development",
-     .group = SETTING_SIGN_IN, .standard = "Auto",
+     .group = SETTING_SIGN_IN, .default_text = "Auto",
      .about = "Where tokens come from. `Auto` takes the first that is there: service principal, "
               "workload identity, managed identity, `az login`. `FederatedCredential` is another "
               "word for `WorkloadIdentity`. `Development` is `az login`."},
-    {IDENTITY "ClientId", INTO(settings.authentication.managed_identity_client_id), TEXT,
+    {IDENTITY "ClientId", FIELD(settings.authentication.managed_identity_client_id), TEXT,
      .is_used = uses_identity, .group = SETTING_SIGN_IN,
      .about = "The client id of a user-assigned managed identity. Without it the system-assigned "
               "one signs in."},
-    {"AZURE_CLIENT_ID", INTO(settings.authentication.azure_client_id), TEXT,
+    {"AZURE_CLIENT_ID", FIELD(settings.authentication.azure_client_id), TEXT,
      .is_used = uses_azure_client_id, .group = SETTING_SIGN_IN,
      .about = "With `Auto`: the client id of the managed identity, unless the setting above is "
               "given."},
-    {WORKLOAD "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.workload_tenant_id),
+    {WORKLOAD "TenantId", "AZURE_TENANT_ID", FIELD(settings.authentication.workload_tenant_id),
      TEXT, .is_used = uses_workload, .group = SETTING_SIGN_IN,
      .about = "Workload identity: the tenant."},
-    {WORKLOAD "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.workload_client_id),
+    {WORKLOAD "ClientId", "AZURE_CLIENT_ID", FIELD(settings.authentication.workload_client_id),
      TEXT, .is_used = uses_workload, .group = SETTING_SIGN_IN,
      .about = "Workload identity: the client id of the app registration or identity."},
     {WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE",
-     INTO(settings.authentication.workload_token_file_path), TEXT, .is_used = uses_workload,
+     FIELD(settings.authentication.workload_token_file_path), TEXT, .is_used = uses_workload,
      .group = SETTING_SIGN_IN,
      .about = "Workload identity: the file with the federated token."},
-    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.principal_tenant_id),
+    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", FIELD(settings.authentication.principal_tenant_id),
      TEXT, .is_used = uses_principal, .group = SETTING_SIGN_IN,
      .about = "Service principal: the tenant."},
-    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.principal_client_id),
+    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", FIELD(settings.authentication.principal_client_id),
      TEXT, .is_used = uses_principal, .group = SETTING_SIGN_IN,
      .about = "Service principal: the client id of the app registration."},
     {PRINCIPAL "ClientSecret", "AZURE_CLIENT_SECRET",
-     INTO(settings.authentication.principal_client_secret), TEXT, .is_secret = true,
+     FIELD(settings.authentication.principal_client_secret), TEXT, .is_secret = true,
      .is_used = uses_principal, .group = SETTING_SIGN_IN,
      .about = "Service principal: the client secret."},
     {PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH",
-     INTO(settings.authentication.principal_certificate_path), TEXT, .is_used = uses_certificate,
+     FIELD(settings.authentication.principal_certificate_path), TEXT, .is_used = uses_certificate,
      .group = SETTING_SIGN_IN,
      .about = "Service principal without a secret: a PEM file with the RSA key and its "
               "certificate."},
-    {"AZURE_AUTHORITY_HOST", INTO(settings.authentication.authority),
+    {"AZURE_AUTHORITY_HOST", FIELD(settings.authentication.authority),
      .parse = setting_parse_endpoint, .is_used = uses_authority,
      .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com",
-     .group = SETTING_SIGN_IN, .standard = "https://login.microsoftonline.com",
+     .group = SETTING_SIGN_IN, .default_text = "https://login.microsoftonline.com",
      .about = "Where workload identities and service principals sign in. Other clouds have other "
               "addresses."},
-    {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT,
+    {"IDENTITY_ENDPOINT", FIELD(settings.authentication.identity_endpoint), TEXT,
      .is_used = uses_app_service, .group = SETTING_SIGN_IN,
      .about = "App Service sets it: where the managed identity gets its tokens."},
-    {"IDENTITY_HEADER", INTO(settings.authentication.identity_header), TEXT, .is_secret = true,
+    {"IDENTITY_HEADER", FIELD(settings.authentication.identity_header), TEXT, .is_secret = true,
      .is_used = uses_app_service, .group = SETTING_SIGN_IN,
      .about = "App Service sets it, together with `IDENTITY_ENDPOINT`."},
-    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host),
+    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", FIELD(settings.authentication.imds_host),
      .parse = setting_parse_any_endpoint, .is_used = uses_imds,
      .allowed = "an http or https address without a query, like http://169.254.169.254",
-     .group = SETTING_SIGN_IN, .standard = "http://169.254.169.254",
+     .group = SETTING_SIGN_IN, .default_text = "http://169.254.169.254",
      .about = "Outside App Service: where the managed identity gets its tokens."},
 
-    {LEASING "ContainerName", INTO(lease_container),
+    {LEASING "ContainerName", FIELD(lease_container),
      .parse = setting_parse_container_name,
      .allowed = LEASE_CONTAINER_ALLOWED,
-     .group = SETTING_LEASES, .standard = "leases",
+     .group = SETTING_LEASES, .default_text = "leases",
      .about = "The container with the blobs that are leased."},
-    {LEASING "CreateContainerIfNotExists", INTO(lease.create_container),
-     TRUE_OR_FALSE, .group = SETTING_LEASES, .standard = "true",
+    {LEASING "CreateContainerIfNotExists", FIELD(lease.create_container),
+     TRUE_OR_FALSE, .group = SETTING_LEASES, .default_text = "true",
      .about = "Whether the container is created if it is absent."},
-    {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(lease_prefix),
+    {LEASING "BlobPrefix", LEASING "KeyPrefix", FIELD(lease_prefix),
      .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED,
-     .group = SETTING_LEASES, .standard = "lease-",
+     .group = SETTING_LEASES, .default_text = "lease-",
      .about = "A blob's name is this prefix and the lease's name."},
 
-    {LEASING "AutoRenew", INTO(lease.auto_renew), TRUE_OR_FALSE,
-     .group = SETTING_LEASES, .standard = "true",
+    {LEASING "AutoRenew", FIELD(lease.auto_renew), TRUE_OR_FALSE,
+     .group = SETTING_LEASES, .default_text = "true",
      .about = "Whether leases are renewed while they are in use."},
-    {LEASING "DefaultLeaseDuration", INTO(lease.duration_s),
+    {LEASING "DefaultLeaseDuration", FIELD(lease.duration_s),
      .parse = setting_parse_lease_duration,
      .allowed = "whole seconds from 00:00:15 to 00:01:00, or Infinite",
-     .group = SETTING_LEASES, .standard = "00:00:30",
+     .group = SETTING_LEASES, .default_text = "00:00:30",
      .about = "How long a lease lasts without renewal. After a handler was killed, its product "
               "stays closed for that long."},
-    {LEASING "AutoRenewInterval", INTO(lease.renew_interval_ms),
-     .parse = setting_parse_ms, FROM(1, INT64_MAX),
+    {LEASING "AutoRenewInterval", FIELD(lease.renew_interval_ms),
+     .parse = setting_parse_ms, RANGE(1, INT64_MAX),
      .allowed = "a time span from 00:00:00.001, below the safety threshold",
      .group = SETTING_LEASES,
-     .standard_words = "2/3 of the duration, or 3/4 of the safety threshold if that is at or "
+     .default_note = "2/3 of the duration, or 3/4 of the safety threshold if that is at or "
                        "below 2/3",
      .about = "How long after its last renewal a lease is renewed."},
-    {LEASING "AutoRenewMaxRetries", INTO(lease.renew_max_retries),
-     .parse = setting_parse_int, FROM(0, LEASE_MAX_RENEW_RETRIES), .allowed = "a whole number from 0 to 100",
-     .group = SETTING_LEASES, .standard = "3",
+    {LEASING "AutoRenewMaxRetries", FIELD(lease.renew_max_retries),
+     .parse = setting_parse_int, RANGE(0, LEASE_MAX_RENEW_RETRIES), .allowed = "a whole number from 0 to 100",
+     .group = SETTING_LEASES, .default_text = "3",
      .about = "How often a renewal that failed is tried again."},
-    {LEASING "AutoRenewRetryInterval", INTO(lease.renew_retry_ms),
-     .parse = setting_parse_ms, FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
+    {LEASING "AutoRenewRetryInterval", FIELD(lease.renew_retry_ms),
+     .parse = setting_parse_ms, RANGE(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
      .allowed = "a time span from 00:00:00.001 to 00:01:00",
-     .group = SETTING_LEASES, .standard = "00:00:01",
+     .group = SETTING_LEASES, .default_text = "00:00:01",
      .about = "The wait before the first of these retries. It doubles each time."},
-    {LEASING "AutoRenewSafetyThreshold", INTO(lease.safety_threshold),
+    {LEASING "AutoRenewSafetyThreshold", FIELD(lease.safety_threshold),
      .parse = setting_parse_safety_threshold, .allowed = "a decimal number from 0.5 to 0.95",
-     .group = SETTING_LEASES, .standard = "0.9",
+     .group = SETTING_LEASES, .default_text = "0.9",
      .about = "The part of the duration after which a lease that was not renewed counts as lost."},
-    {LEASING "AcquireTimeout", INTO(lease.acquire_timeout_ms),
-     .parse = setting_parse_ms, FROM(0, LEASE_MAX_ACQUIRE_TIMEOUT_MS),
+    {LEASING "AcquireTimeout", FIELD(lease.acquire_timeout_ms),
+     .parse = setting_parse_ms, RANGE(0, LEASE_MAX_ACQUIRE_TIMEOUT_MS),
      .allowed = "a time span from 00:00:00 to 00:10:00",
-     .group = SETTING_LEASES, .standard = "00:00:10",
+     .group = SETTING_LEASES, .default_text = "00:00:10",
      .about = "How long a request waits for a product that others are using, before it is answered "
               "409. Keep it below the timeout of your callers."},
-    {LEASING "AcquireRetryInterval", INTO(lease.acquire_retry_ms),
-     .parse = setting_parse_ms, FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
+    {LEASING "AcquireRetryInterval", FIELD(lease.acquire_retry_ms),
+     .parse = setting_parse_ms, RANGE(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS),
      .allowed = "a time span from 00:00:00.001 to 00:01:00",
-     .group = SETTING_LEASES, .standard = "00:00:00.050",
+     .group = SETTING_LEASES, .default_text = "00:00:00.050",
      .about = "The wait after the first refusal. It grows with each one."},
 
-    {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms),
-     .parse = setting_parse_ms, FROM(1, 3650 * DAY_MS),
+    {"Inventory:ReservationLifetime", FIELD(settings.inventory.reservation_lifetime_ms),
+     .parse = setting_parse_ms, RANGE(1, 3650 * DAY_MS),
      .allowed = "a time span from 00:00:00.001 to 3650.00:00:00",
-     .group = SETTING_INVENTORY, .standard = "00:30:00",
+     .group = SETTING_INVENTORY, .default_text = "00:30:00",
      .about = "How long a reservation holds its units."},
-    {"Inventory:SeedProducts", INTO(seeds), .parse = setting_parse_seed_products,
+    {"Inventory:SeedProducts", FIELD(seeds), .parse = setting_parse_seed_products,
      .allowed = "ID=N;ID=N with different IDs (" PRODUCT_ID_ALLOWED
                 ") and N from 0 to 1000000000",
      .group = SETTING_INVENTORY,
      .about = "Products, each with its total, that are created if they are absent: "
               "`PROD-001=100;PROD-002=50`."},
-    {"Inventory:ProcessingTime", INTO(settings.inventory.processing_time_ms),
-     .parse = setting_parse_ms, FROM(0, HOUR_MS),
+    {"Inventory:ProcessingTime", FIELD(settings.inventory.processing_time_ms),
+     .parse = setting_parse_ms, RANGE(0, HOUR_MS),
      .allowed = "a time span from 00:00:00 to 01:00:00",
-     .group = SETTING_INVENTORY, .standard = "00:00:00",
+     .group = SETTING_INVENTORY, .default_text = "00:00:00",
      .about = "Simulated work in each change, to watch leases being renewed."},
 };
 /* clang-format on */
@@ -333,12 +333,12 @@ static const struct setting table[] = {
 /* Whether it is used is known only with the endpoints of the account. */
 static const struct setting ca_file = {
     "SSL_CERT_FILE",
-    INTO(settings.ca_file),
+    FIELD(settings.ca_file),
     .parse = setting_parse_readable_file,
-    FROM(1, TEXT_MAX_LENGTH),
+    RANGE(1, TEXT_MAX_LENGTH),
     .allowed = "a file that can be read, with certificates in PEM form",
     .group = SETTING_ACCOUNT,
-    .standard_words = "the system's authorities",
+    .default_note = "the system's authorities",
     .about = "The certificate authorities that are trusted.",
 };
 
@@ -356,7 +356,7 @@ static const struct setting instance_setting = {
     .name = "HANDLER_INSTANCE",
     .allowed = "any text",
     .group = SETTING_HANDLER,
-    .standard_words = "the process id",
+    .default_note = "the process id",
     .about = "The instance's name in log lines. On Azure it is the end of `WEBSITE_INSTANCE_ID`, "
              "`WEBSITE_POD_NAME` or `CONTAINER_NAME`, of which each plan sets another.",
 };
@@ -375,7 +375,7 @@ const struct setting *app_settings_row(size_t index) {
 }
 
 static bool uses_tls(const struct app_settings *settings) {
-    return settings->use_managed_identity ||
+    return settings->uses_tokens ||
            strncasecmp(settings->account.blob_endpoint, "https:", 6) == 0 ||
            strncasecmp(settings->account.table_endpoint, "https:", 6) == 0;
 }
@@ -498,12 +498,12 @@ static void read_instance_name(const struct config_source *source, char out[INST
 static enum status resolve_account(const struct config_source *source, struct draft *draft,
                                    struct error *err) {
     struct app_settings *settings = &draft->settings;
-    settings->use_managed_identity =
-        account_settings_use_tokens(source, &draft->uris, settings->use_managed_identity);
+    settings->uses_tokens =
+        account_settings_use_tokens(source, &draft->uris, settings->uses_tokens);
     struct account_choice choice = {
         .uris = draft->uris,
         .authentication = &settings->authentication,
-        .uses_tokens = settings->use_managed_identity,
+        .uses_tokens = settings->uses_tokens,
         .needs_tables = settings->store_kind == STORE_TABLE,
     };
     return account_settings_resolve(source, &choice, &settings->account, err);
@@ -512,7 +512,8 @@ static enum status resolve_account(const struct config_source *source, struct dr
 static enum status fill_draft(const struct config_source *source, struct draft *draft,
                               struct error *err) {
     read_instance_name(source, draft->settings.instance);
-    draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
+    draft->settings.started_by_host =
+        config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
     draft->settings.seeds = draft->seeds.items; /* also after a failure, so that they are freed */
     draft->settings.inventory.seeds = draft->seeds.items;

@@ -36,8 +36,12 @@ enum inventory_store_kind { STORE_TABLE, STORE_MEMORY };
 struct app_settings {
     int port; /* FUNCTIONS_CUSTOMHANDLER_PORT, 1 to 65535; 8080 if no host has set it */
 
-    /* A Functions host has started us: FUNCTIONS_HTTPWORKER_PORT is set. */
-    bool has_host;
+    /*
+     * A Functions host has started us: FUNCTIONS_HTTPWORKER_PORT is set. It is not
+     * FUNCTIONS_CUSTOMHANDLER_PORT, which somebody who starts the handler by hand sets as well, to
+     * choose the port.
+     */
+    bool started_by_host;
 
     /*
      * The instance's name for log lines: the last 8 characters of WEBSITE_INSTANCE_ID,
@@ -51,7 +55,7 @@ struct app_settings {
 
     enum log_level log_level;
     struct storage_account account;
-    bool use_managed_identity; /* tokens sign in; `account` has no key and no SAS */
+    bool uses_tokens; /* tokens sign in; `account` has no key and no SAS */
 
     /* Its strings are freed with these settings. The caller fills its `environment`. */
     struct sign_in_options authentication;

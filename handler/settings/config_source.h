@@ -16,8 +16,8 @@
  *              ':' wins. Of several such names in the environment, the one whose spelling sorts
  *              first wins, since the host changes their order from start to start; in a file, the
  *              last one.
- * Values       White space around a value is dropped. An empty value is a value like any other: it
- *              hides those of lower places.
+ * Values       White space around a value is dropped. An empty value also hides a value of the same
+ *              name in a lower place. setting.h says what it means.
  * Files        JSON is flattened as .NET does it. Members are joined by ':', and array elements are
  *              called 0, 1, ... Numbers and booleans become their text; null, {} and [] are left
  *              out. Of host.json only the route prefix is needed. So a host.json that cannot be

@@ -62,9 +62,9 @@ enum status setting_check_item(const struct setting *setting, const struct confi
 }
 
 void setting_set_standard(const struct setting *setting, void *base) {
-    if (setting->standard != NULL) {
+    if (setting->default_text != NULL) {
         enum status status =
-            setting->parse(setting, setting->standard, (char *)base + setting->offset);
+            setting->parse(setting, setting->default_text, (char *)base + setting->offset);
         assert(status == STATUS_OK);
         (void)status;
     }

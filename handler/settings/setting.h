@@ -2,7 +2,8 @@
  * setting.h - one row of the settings table: what a setting is called, what it allows, where its
  * value goes, and what docs/settings.md says of it.
  *
- * Rules        An empty value counts as not given, unless the row says that it may be empty.
+ * Rules        An empty value means "use the default", unless the row says that it may be empty:
+ *              then it is kept as the empty text.
  *              If both a setting and its alias are given, the setting wins.
  *              A row that is not used is not read, so its value cannot stop the start.
  *              A refusal is one line: the name as the user wrote it, the value, and what is
@@ -65,12 +66,12 @@ struct setting {
     setting_is_used is_used; /* NULL: always */
 
     /*
-     * `standard` is the default, in the form in which a user would write it; the row's parser reads
-     * it. Where the default depends on other settings, `standard_words` says how, and `standard` is
-     * NULL.
+     * `default_text` is the default, in the form in which a user would write it; the row's parser
+     * reads it. Where the default depends on other settings, `default_note` says how, and
+     * `default_text` is NULL.
      */
-    const char *standard;
-    const char *standard_words;
+    const char *default_text;
+    const char *default_note;
 
     const char *about; /* what the setting is for, in Markdown */
     enum setting_group group;

@@ -5,9 +5,10 @@
  *              deadline   a time on the client's clock. No attempt starts or lasts past it
  * Rules        Each request names its one success. storage_error.h gives every other answer its
  *              status. No answer, or an answer that is not storage's, is STATUS_UNAVAILABLE.
- *              Only STATUS_UNAVAILABLE is tried again. After a 401 or 403 the request is tried once
- *              more if the credential can get another token (token_cache.h). If the credential has
- *              no token yet, the request waits in the same way.
+ *              A request is retried after STATUS_UNAVAILABLE, and once after a 401 or 403 if the
+ *              credential can get another token (token_cache.h). If `authorize` returns
+ *              STATUS_UNAVAILABLE because there is no token yet, nothing is sent; the request backs
+ *              off and retries, without counting against max_attempts.
  *              The Date of each answer goes to the clock of its service, and x-ms-date comes from
  *              there. Storage tolerates 15 minutes. If our clock is further off, each service
  *              rejects one request, and from then on the dates are right.
@@ -118,14 +119,14 @@ void storage_client_init(struct storage_client *client, const struct platform *p
                          const struct storage_account *account, struct credential *credential);
 
 /*
- * Call it after the loop has stopped. Operations that wait for their next attempt end with
- * STATUS_CANCELLED.
+ * Call it after the loop has stopped. All operations that are still open end with STATUS_CANCELLED.
  */
 void storage_client_cleanup(struct storage_client *client);
 
 /*
- * How a request ended. `reply` is NULL unless STATUS_OK. It is borrowed. To keep it, copy the
- * struct and initialize the original anew. Its sent_ms is that of the successful attempt.
+ * How a request ended. `reply` is NULL unless STATUS_OK, and always NULL after
+ * storage_operation_wait. It is borrowed. To keep it, copy the struct and initialize the original
+ * anew. Its sent_ms is that of the successful attempt.
  *
  * STATUS_UNAVAILABLE   the deadline came; `err` says why the last attempt failed
  * STATUS_CANCELLED     the network or the storage client is being freed
@@ -141,8 +142,10 @@ typedef void (*storage_done)(void *context, enum status status, struct http_repl
  *
  *     state     left by
  *     IDLE      start, to WAITING: the first attempt is made in the loop's next round
- *     WAITING   the time of the next attempt, to SENDING
+ *     WAITING   the time of the next attempt, to SENDING; or to IDLE, if the deadline has come, the
+ *               request could not be built, or the operation only waits
  *     SENDING   the answer: to IDLE if it is final, otherwise to WAITING
+ *     any       cancel and abandon, to IDLE
  *
  * At its end it is IDLE again. `done` is called last, so the owner may free it or start it again
  * there.

@@ -105,7 +105,7 @@ START_TEST(without_a_connection_string_and_an_address_nothing_loads) {
 END_TEST
 
 static void assert_signs_in_with_tokens(const char *blob_endpoint, const char *table_endpoint) {
-    ck_assert(loader.settings.use_managed_identity);
+    ck_assert(loader.settings.uses_tokens);
     ck_assert_uint_eq(loader.settings.account.key_length, 0);
     ck_assert_str_eq(loader.settings.account.sas, "");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, blob_endpoint);
@@ -129,7 +129,7 @@ END_TEST
 START_TEST(a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for) {
     load_ok(ACCOUNT_SIGN_IN,
             "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net");
-    ck_assert(!loader.settings.use_managed_identity);
+    ck_assert(!loader.settings.uses_tokens);
     ck_assert_uint_gt(loader.settings.account.key_length, 0);
     load_ok(ACCOUNT_SIGN_IN,
             "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net",

@@ -47,8 +47,7 @@ static const struct field {
     FIELD("DistributedLeasing:StorageAccountUri", CHARS, account.blob_endpoint,
           "http://127.0.0.1:10000/devstoreaccount1",
           ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"),
-    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, use_managed_identity, "false",
-          "true or false"),
+    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, uses_tokens, "false", "true or false"),
     FIELD("DistributedLeasing:Authentication:Mode", INT, authentication.mode, "0",
           "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, "
           "Development"),
@@ -447,7 +446,7 @@ START_TEST(every_row_is_tested_here_and_described) {
     for (const struct setting *row; (row = app_settings_row(count)) != NULL; count++) {
         ck_assert_msg(row->about != NULL && row->about[0] != '\0', "%s", row->name);
         ck_assert_msg(row->allowed != NULL && row->group < SETTING_GROUPS, "%s", row->name);
-        ck_assert_msg(row->standard == NULL || row->standard_words == NULL, "%s", row->name);
+        ck_assert_msg(row->default_text == NULL || row->default_note == NULL, "%s", row->name);
         bool is_tested = row->parse == NULL; /* app_settings.c reads it apart */
         for (size_t i = 0; i < FIELD_COUNT && !is_tested; i++) {
             is_tested = strcmp(fields[i].name, row->name) == 0;
