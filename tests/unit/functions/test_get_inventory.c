@@ -5,24 +5,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/fakes/function_app.h"
+#include "support/fakes/function_steps.h"
 #include "support/fakes/json_memory.h"
 #include "support/processes/check_main.h"
 
 enum { MINUTE_MS = 60 * 1000, LIFETIME_MS = 30 * MINUTE_MS };
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static void get(int shape) {
     http_response_cleanup(&answer);

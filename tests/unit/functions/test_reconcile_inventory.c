@@ -7,24 +7,11 @@
 
 #include "base/json.h"
 #include "base/timespan.h"
-#include "support/fakes/function_app.h"
+#include "support/fakes/function_steps.h"
 #include "support/fakes/json_memory.h"
 #include "support/processes/check_main.h"
 
 enum { LIFETIME_MS = 30 * 60 * 1000 };
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static const char timer[] =
     "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"

@@ -7,27 +7,9 @@
 
 #include "base/json.h"
 #include "support/calls/store_wait.h"
-#include "support/fakes/function_app.h"
+#include "support/fakes/function_steps.h"
 #include "support/fakes/json_memory.h"
 #include "support/processes/check_main.h"
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void set_up_impatient(void) {
-    function_app_start(&app, 0);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static void reserve(int shape, const char *product, const char *body) {
     http_response_cleanup(&answer);
@@ -39,10 +21,6 @@ static void reserve(int shape, const char *product, const char *body) {
 static void get(int shape) {
     http_response_cleanup(&answer);
     answer = function_app_call(&app, shape, &(struct function_call){.action = ""});
-}
-
-static const char *header(const char *name) {
-    return http_headers_get(&answer.headers, name);
 }
 
 static void assert_error(int status, const char *code) {

@@ -11,6 +11,7 @@
 
 #include "base/utc.h"
 #include "inventory/product_read.h"
+#include "support/checks/status_letters.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -444,20 +445,6 @@ START_TEST(an_operation_that_nothing_disturbs_costs_what_it_must) {
 }
 END_TEST
 
-static char letter_of(enum status status) {
-    static const char letters[STATUS_INTERNAL + 1] = {[STATUS_OK] = '.',
-                                                      [STATUS_UNAVAILABLE] = 'U',
-                                                      [STATUS_NO_MEMORY] = 'N',
-                                                      [STATUS_CANCELLED] = 'C',
-                                                      [STATUS_UNAUTHORIZED] = 'F',
-                                                      [STATUS_NOT_FOUND] = 'R',
-                                                      [STATUS_CONTAINER_NOT_FOUND] = 'T',
-                                                      [STATUS_PRECONDITION_FAILED] = 'P',
-                                                      [STATUS_MALFORMED] = 'M',
-                                                      [STATUS_ALREADY_EXISTS] = 'A'};
-    return letters[status];
-}
-
 /*
  * How an operation ends with each fault, in their order, at such a request: once, and from then on
  * for ever.
@@ -482,7 +469,7 @@ static void assert_ends(const struct operation *operation, int from, int to, con
     for (int what = 0; what < FAULTS; what++) {
         begin(operation, (enum fault)what, from, to);
         finish();
-        ends[what] = letter_of(ended_with);
+        ends[what] = status_letter(ended_with);
         ck_assert_int_gt(virtual_calls, from);
     }
     ck_assert_msg(strcmp(ends, expected) == 0, "from request %d to %d: %s", from, to, ends);
@@ -558,11 +545,7 @@ static void close_client(bool is_under_way_still) {
     storage_client_cleanup(&virtual_client);
     assert_ended();
     free(due.ids);
-    while (virtual_loop.timers.root != NULL) { /* calls that the transport would have ended */
-        struct loop_timer *timer = (struct loop_timer *)virtual_loop.timers.root;
-        timer_heap_remove(&virtual_loop.timers, &timer->entry);
-        free(timer->context);
-    }
+    virtual_drop_calls();
     product_state_cleanup(&state);
     inventory_store_table_cleanup(&store);
 }

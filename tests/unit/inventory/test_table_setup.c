@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "support/checks/status_letters.h"
 #include "support/fakes/json_memory.h"
 #include "support/fakes/memory_limit.h"
 #include "support/fakes/virtual_storage.h"
@@ -400,20 +401,6 @@ END_TEST
 
 /* ---- failures ---- */
 
-static char letter_of(enum status status) {
-    static const char letters[STATUS_INTERNAL + 1] = {[STATUS_OK] = '.',
-                                                      [STATUS_UNAVAILABLE] = 'U',
-                                                      [STATUS_NO_MEMORY] = 'N',
-                                                      [STATUS_CANCELLED] = 'C',
-                                                      [STATUS_UNAUTHORIZED] = 'F',
-                                                      [STATUS_NOT_FOUND] = 'R',
-                                                      [STATUS_CONTAINER_NOT_FOUND] = 'T',
-                                                      [STATUS_PRECONDITION_FAILED] = 'P',
-                                                      [STATUS_MALFORMED] = 'M',
-                                                      [STATUS_ALREADY_EXISTS] = 'A'};
-    return letters[status];
-}
-
 /*
  * How it ends with each fault, in their order, at each request: once, and from then on for ever.
  * Requests: the look, the table's creation, the query, the insert.
@@ -445,7 +432,7 @@ static void assert_ends(int from, int to, const char *expected) {
     for (int what = 0; what < FAULTS; what++) {
         set_up();
         plan((enum fault)what, from, to);
-        ends[what] = letter_of(prepare(1));
+        ends[what] = status_letter(prepare(1));
         ck_assert_int_gt(virtual_calls, from);
         ck_assert_int_le(virtual_loop.now_ms, VIRTUAL_START_MS + LONGEST_MS);
         ck_assert(ended_with == STATUS_OK || strstr(message, "preparing table inventory") != NULL);
@@ -580,11 +567,7 @@ static void close_client(bool is_under_way_still) {
     if (is_under_way_still) {
         assert_cancelled();
     }
-    while (virtual_loop.timers.root != NULL) { /* calls that the transport would have ended */
-        struct loop_timer *timer = (struct loop_timer *)virtual_loop.timers.root;
-        timer_heap_remove(&virtual_loop.timers, &timer->entry);
-        free(timer->context);
-    }
+    virtual_drop_calls();
     inventory_store_table_cleanup(&store);
 }
 
