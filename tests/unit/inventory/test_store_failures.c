@@ -12,6 +12,7 @@
 #include "base/utc.h"
 #include "inventory/product_read.h"
 #include "support/checks/status_letters.h"
+#include "support/fakes/virtual_faults.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -338,54 +339,12 @@ static void answer_well(int index, const struct http_call *call, struct virtual_
     }
 }
 
-static void refuse(struct virtual_answer *out, int http_status, const char *code) {
-    out->http_status = http_status;
-    snprintf(out->body, sizeof out->body, "{\"odata.error\":{\"code\":\"%s\"}}", code);
-}
-
-enum fault {
-    LOST,
-    HANGS,
-    UNSENT,
-    CLOSED,
-    BUSY,
-    FORBIDDEN,
-    NO_ROW,
-    NO_TABLE,
-    CHANGED,
-    GARBAGE,
-    FOREIGN,
-    THERE,
-    FAULTS
-};
-
-static void answer_badly(enum fault fault, struct virtual_answer *out) {
-    static const struct {
-        int http_status;
-        const char *code;
-    } refusals[FAULTS] = {[BUSY] = {503, "ServerBusy"},
-                          [FORBIDDEN] = {403, "AuthorizationFailure"},
-                          [NO_ROW] = {404, "ResourceNotFound"},
-                          [NO_TABLE] = {404, "TableNotFound"},
-                          [CHANGED] = {412, "UpdateConditionNotSatisfied"},
-                          [THERE] = {409, "EntityAlreadyExists"}};
-    out->http_status = 200;
-    snprintf(out->body, sizeof out->body, "{\"garbage\"");
-    if (refusals[fault].http_status != 0) {
-        refuse(out, refusals[fault].http_status, refusals[fault].code);
-    }
-    out->is_foreign = fault == FOREIGN;
-    out->hangs = fault == HANGS;
-    out->lost = fault == LOST ? STATUS_UNAVAILABLE : fault == CLOSED ? STATUS_CANCELLED : STATUS_OK;
-    out->refused = fault == UNSENT ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
-static int first_bad, last_bad;
-static enum fault fault;
+/* This storage has no table in which a request could have its effect. */
+enum { FAULTS_WITHOUT_TABLE = UNHEARD };
 
 static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
     if (index >= first_bad && index <= last_bad) {
-        answer_badly(fault, out);
+        answer_badly(out);
     } else {
         answer_well(index, call, out);
     }
@@ -465,8 +424,8 @@ static const struct {
 
 /* At its requests `from` to `to`. */
 static void assert_ends(const struct operation *operation, int from, int to, const char *expected) {
-    char ends[FAULTS + 1] = "";
-    for (int what = 0; what < FAULTS; what++) {
+    char ends[FAULTS_WITHOUT_TABLE + 1] = "";
+    for (int what = 0; what < FAULTS_WITHOUT_TABLE; what++) {
         begin(operation, (enum fault)what, from, to);
         finish();
         ends[what] = status_letter(ended_with);
@@ -582,7 +541,7 @@ static void end_everywhere(const struct operation *operation, enum fault what, i
 
 static void end_in_all_ways(const struct operation *operation,
                             void (*end)(bool is_under_way_still)) {
-    for (int what = 0; what < FAULTS; what++) {
+    for (int what = 0; what < FAULTS_WITHOUT_TABLE; what++) {
         for (int from = 0; from < operation->count; from++) {
             end_everywhere(operation, (enum fault)what, from, from, end);
             end_everywhere(operation, (enum fault)what, from, INT32_MAX, end);

@@ -10,6 +10,7 @@
 #include "support/checks/status_letters.h"
 #include "support/fakes/json_memory.h"
 #include "support/fakes/memory_limit.h"
+#include "support/fakes/virtual_faults.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -36,35 +37,10 @@ static struct {
     int most_at_once;
 } world;
 
-/* What goes wrong with one request, or with all from one on. */
-enum fault {
-    LOST,
-    UNHEARD, /* it has its effect, but its answer is lost */
-    HANGS,
-    UNSENT,
-    CLOSED,
-    BUSY,
-    FORBIDDEN,
-    NO_ROW,
-    NO_TABLE,
-    CHANGED,
-    GARBAGE,
-    FOREIGN,
-    THERE,
-    FAULTS
-};
-
-static enum fault fault;
-static int first_bad, last_bad;
 static const char *bad_product; /* requests for this one alone; NULL: for all */
 static int vanishes_at;         /* the table disappears before this request */
 static int others_at;           /* somebody else adds the first product before this request */
 static int others_version;      /* so often has it been committed since; -1: it cannot be read */
-
-static void refuse(struct virtual_answer *out, int http_status, const char *code) {
-    out->http_status = http_status;
-    snprintf(out->body, sizeof out->body, "{\"odata.error\":{\"code\":\"%s\"}}", code);
-}
 
 /* The number of the product that a request names, or -1. */
 static int product_of(const char *text) {
@@ -162,32 +138,6 @@ static void answer_well(const struct http_call *call, struct virtual_answer *out
     }
 }
 
-static void answer_badly(const struct http_call *call, struct virtual_answer *out) {
-    static const struct {
-        int http_status;
-        const char *code;
-    } refusals[FAULTS] = {[BUSY] = {503, "ServerBusy"},
-                          [FORBIDDEN] = {403, "AuthorizationFailure"},
-                          [NO_ROW] = {404, "ResourceNotFound"},
-                          [NO_TABLE] = {404, "TableNotFound"},
-                          [CHANGED] = {412, "UpdateConditionNotSatisfied"},
-                          [THERE] = {409, "EntityAlreadyExists"}};
-    if (fault == UNHEARD) {
-        answer_well(call, out);
-    }
-    out->http_status = 200;
-    snprintf(out->body, sizeof out->body, "{\"garbage\"");
-    if (refusals[fault].http_status != 0) {
-        refuse(out, refusals[fault].http_status, refusals[fault].code);
-    }
-    out->is_foreign = fault == FOREIGN;
-    out->hangs = fault == HANGS;
-    out->lost = fault == LOST || fault == UNHEARD ? STATUS_UNAVAILABLE
-                : fault == CLOSED                 ? STATUS_CANCELLED
-                                                  : STATUS_OK;
-    out->refused = fault == UNSENT ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
 static bool is_about(const struct http_call *call, const char *product) {
     return strstr(call->url, product) != NULL ||
            (call->body_length > 0 && strstr(call->body, product) != NULL);
@@ -208,7 +158,10 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
     bool is_bad = index >= first_bad && index <= last_bad &&
                   (bad_product == NULL || is_about(call, bad_product));
     if (is_bad) {
-        answer_badly(call, out);
+        if (fault == UNHEARD) {
+            answer_well(call, out);
+        }
+        answer_badly(out);
     } else {
         answer_well(call, out);
     }
@@ -408,11 +361,11 @@ END_TEST
 static const struct {
     const char *once, *for_ever;
 } ends_of_seed[REQUESTS_OF_A_SEED] = {
-    {"...NC.FT.PU.A",
-     "UUUNCUFRTPUUA"}, /* no row: there is a table, and then it is gone; no table: it is created */
-    {"...NC.FRTP..T", "UUUNCUFRTPUUA"}, /* the table that is there is not */
-    {"...NC.FRTPU.A", "UUUNCUFRTPUUA"},
-    {"...NC.FRTP...", "UUUNCUFRTPUU."}, /* a row that is there is as good */
+    {"..NC.FT.PU.A.",
+     "UUNCUFRTPUUAU"}, /* no row: there is a table, and then it is gone; no table: it is created */
+    {"..NC.FRTP..T.", "UUNCUFRTPUUAU"}, /* the table that is there is not */
+    {"..NC.FRTPU.A.", "UUNCUFRTPUUAU"},
+    {"..NC.FRTP....", "UUNCUFRTPUU.U"}, /* a row that is there is as good */
 };
 
 /* What failed once does not fail again, and nothing happens twice. */
