@@ -8,10 +8,6 @@
 
 enum { FILTER_MAX_BYTES = 1024 };
 
-static int64_t storage_deadline_ms(const struct expiry_cleanup *cleanup) {
-    return clock_now_ms(cleanup->client->platform->clock) + STORAGE_DEADLINE_MS;
-}
-
 static void end_cleanup(struct expiry_cleanup *cleanup, enum status status,
                         const struct error *err) {
     free(cleanup->listed);
@@ -67,7 +63,7 @@ static void delete_next(struct expiry_cleanup *cleanup) {
         return;
     }
     cleanup->attempts = 0;
-    cleanup->deadline_ms = storage_deadline_ms(cleanup);
+    cleanup->deadline_ms = storage_client_deadline_ms(cleanup->client);
     send_deletion(cleanup);
 }
 
@@ -204,6 +200,6 @@ void expiry_cleanup_records_start(struct expiry_cleanup *cleanup, struct storage
     }
     const struct table_query query = {
         .table = table, .filter = cleanup->filter.data, .visit = list_record, .context = cleanup};
-    table_query_start(&cleanup->call, client, &query, storage_deadline_ms(cleanup), on_listed,
+    table_query_start(&cleanup->call, client, &query, storage_client_deadline_ms(client), on_listed,
                       cleanup);
 }

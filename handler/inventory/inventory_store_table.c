@@ -16,10 +16,6 @@ static struct inventory_store_table *table_of(struct inventory_store *store) {
     return (struct inventory_store_table *)store;
 }
 
-static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
-    return clock_now_ms(store->base.platform->clock) + STORAGE_DEADLINE_MS;
-}
-
 static int64_t table_now_ms(struct inventory_store *base) {
     return storage_clock_ms(&table_of(base)->client->clocks[STORAGE_TABLE]);
 }
@@ -67,7 +63,7 @@ static void table_find_record(struct inventory_store *base, const char *product_
     search->key_hash = key_hash;
     search->out = out;
     table_get_start(&search->call, store->client, store->table, product_id, row_key,
-                    storage_deadline_ms(store), &search->entity, on_record, search);
+                    storage_client_deadline_ms(store->client), &search->entity, on_record, search);
 }
 
 /* ---- commit: first the missing expiry rows, one after the other, then the transaction ---- */
@@ -251,8 +247,8 @@ static void table_index_expiry(struct inventory_store *base, const char *product
     write->out_indexed_due_ms = out_indexed_due_ms;
     struct expiry_row row = {.time_ms = write->minute_ms, .kind = EXPIRY_OF_RESERVATIONS};
     snprintf(row.product_id, sizeof row.product_id, "%s", product_id);
-    expiry_index_insert_start(&store->expiry_index, &write->call, &row, storage_deadline_ms(store),
-                              on_expiry_written, write);
+    expiry_index_insert_start(&store->expiry_index, &write->call, &row,
+                              storage_client_deadline_ms(store->client), on_expiry_written, write);
 }
 
 /* ---- announce_wait, read_wait ---- */
@@ -288,7 +284,8 @@ static void table_announce_wait(struct inventory_store *base, const char *produc
     product_entity_write_wait(product_id, &entity);
     notice->product_id = product_id;
     table_upsert_start(&notice->call, store->client, store->table, partition, WAIT_ROW,
-                       strbuf_text(&entity), storage_deadline_ms(store), on_announced, notice);
+                       strbuf_text(&entity), storage_client_deadline_ms(store->client),
+                       on_announced, notice);
     strbuf_cleanup(&entity);
 }
 
@@ -324,7 +321,8 @@ static void table_read_wait(struct inventory_store *base, const char *product_id
     notice->product_id = product_id;
     notice->out_announced_ms = out_announced_ms;
     table_get_start(&notice->call, store->client, store->table, partition, WAIT_ROW,
-                    storage_deadline_ms(store), &notice->entity, on_wait_read, notice);
+                    storage_client_deadline_ms(store->client), &notice->entity, on_wait_read,
+                    notice);
 }
 
 /* ---- find_expired, clean_up_expired ---- */

@@ -8,10 +8,6 @@
 
 enum { FILTER_MAX_BYTES = 1024 };
 
-static int64_t storage_deadline_ms(const struct product_creation *creation) {
-    return clock_now_ms(creation->store->base.platform->clock) + STORAGE_DEADLINE_MS;
-}
-
 static void end_creation(struct product_creation *creation, enum status status,
                          const struct error *err) {
     strbuf_cleanup(&creation->filter);
@@ -48,7 +44,8 @@ static void insert_product(struct product_creation *creation) {
     strbuf_init(&entity, SIZE_MAX);
     product_entity_write_product(&product, &entity);
     table_insert_start(&creation->call, creation->store->client, creation->store->table,
-                       strbuf_text(&entity), storage_deadline_ms(creation), on_inserted, creation);
+                       strbuf_text(&entity), storage_client_deadline_ms(creation->store->client),
+                       on_inserted, creation);
     strbuf_cleanup(&entity);
 }
 
@@ -92,7 +89,8 @@ static void check_partition(struct product_creation *creation) {
                                       .visit = on_any_row,
                                       .context = creation};
     table_query_start(&creation->call, creation->store->client, &query,
-                      storage_deadline_ms(creation), on_partition_checked, creation);
+                      storage_client_deadline_ms(creation->store->client), on_partition_checked,
+                      creation);
 }
 
 /* ---- CREATING_TABLE ---- */
@@ -122,7 +120,7 @@ static void on_looked(void *context, enum status status, const struct error *err
         check_partition(creation);
     } else if (status == STATUS_CONTAINER_NOT_FOUND && !store->has_seen_table) {
         table_create_start(&creation->call, store->client, store->table,
-                           storage_deadline_ms(creation), on_table_created, creation);
+                           storage_client_deadline_ms(store->client), on_table_created, creation);
     } else {
         end_creation(creation, status, err);
     }
@@ -134,5 +132,6 @@ void product_creation_start(struct product_creation *creation, struct inventory_
         .store = store, .product = product, .done = done, .context = context};
     strbuf_init(&creation->filter, FILTER_MAX_BYTES);
     table_get_start(&creation->call, store->client, store->table, product->id, PRODUCT_ROW,
-                    storage_deadline_ms(creation), &creation->row, on_looked, creation);
+                    storage_client_deadline_ms(creation->store->client), &creation->row, on_looked,
+                    creation);
 }

@@ -314,7 +314,7 @@ static void on_probed(void *context, enum status status, const struct error *err
  * The true outcome is worth more to the caller than a quick "unknown".
  */
 static void probe_commit(struct product_transaction *commit) {
-    int64_t read_by_ms = clock_now_ms(commit->client->platform->clock) + STORAGE_DEADLINE_MS;
+    int64_t read_by_ms = storage_client_deadline_ms(commit->client);
     commit->stage = TRANSACTION_PROBING;
     table_get_start(&commit->call, commit->client, commit->table, commit->change.after->id,
                     PRODUCT_ROW, clock_max_ms(read_by_ms, commit->change.deadline_ms), &commit->row,

@@ -104,10 +104,6 @@ static struct storage_client *client_of(const struct table_read *read) {
     return read->store->client;
 }
 
-static int64_t storage_deadline_ms(const struct table_read *read) {
-    return clock_now_ms(client_of(read)->platform->clock) + STORAGE_DEADLINE_MS;
-}
-
 static enum status add_reservation(struct table_read *read, const cJSON *entity,
                                    const char *row_key, struct error *err) {
     struct reservation row = {0};
@@ -167,7 +163,7 @@ static void end_read(struct table_read *read, enum status status, const struct e
 
 static void get_product_row(struct table_read *read, table_done done) {
     table_get_start(&read->call, client_of(read), read->store->table, read->product_id, PRODUCT_ROW,
-                    storage_deadline_ms(read), &read->product_row, done, read);
+                    storage_client_deadline_ms(client_of(read)), &read->product_row, done, read);
 }
 
 /* ---- CONFIRMING_TIME ---- */
@@ -262,8 +258,8 @@ static void read_pages(struct table_read *read) {
         .context = read,
         .is_enough = &read->has_enough,
         .out_pages = &read->pages};
-    table_query_start(&read->call, client_of(read), &query, storage_deadline_ms(read), on_pages,
-                      read);
+    table_query_start(&read->call, client_of(read), &query,
+                      storage_client_deadline_ms(client_of(read)), on_pages, read);
 }
 
 static void end_without_query(struct store_operation *operation) {

@@ -11,10 +11,6 @@
 
 enum { LISTING_MS = 30000, SEEDS_AT_ONCE = 8 };
 
-static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
-    return clock_now_ms(store->base.platform->clock) + STORAGE_DEADLINE_MS;
-}
-
 /* ---- prepare ---- */
 
 struct preparation;
@@ -139,7 +135,8 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
         store_operation_post(&preparation->base, base->platform->loop, end_without_work);
     } else {
         table_create_start(&preparation->call, store->client, store->table,
-                           storage_deadline_ms(store), on_table_created, preparation);
+                           storage_client_deadline_ms(store->client), on_table_created,
+                           preparation);
     }
 }
 
@@ -196,8 +193,9 @@ static void on_created(void *context, enum status status, const struct error *er
     struct inventory_store_table *store = addition->store;
     if (status == STATUS_ALREADY_EXISTS && addition->creation.was_inserting) {
         table_get_start(&addition->call, store->client, store->table,
-                        addition->creation.product->id, PRODUCT_ROW, storage_deadline_ms(store),
-                        &addition->row, on_row_read, addition);
+                        addition->creation.product->id, PRODUCT_ROW,
+                        storage_client_deadline_ms(store->client), &addition->row, on_row_read,
+                        addition);
     } else {
         store_operation_end(&addition->base, status, err);
     }

@@ -580,6 +580,10 @@ int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int 
                                  clock_now_ms(client->platform->clock), deadline_ms);
 }
 
+int64_t storage_client_deadline_ms(const struct storage_client *client) {
+    return clock_now_ms(client->platform->clock) + STORAGE_DEADLINE_MS;
+}
+
 /* ---- the client ---- */
 
 void storage_client_init(struct storage_client *client, const struct platform *platform,

@@ -201,6 +201,12 @@ void storage_operation_abandon(struct storage_operation *operation);
 int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms,
                                 int64_t deadline_ms);
 
+/*
+ * Returns the deadline of an operation that starts now and has the default time,
+ * STORAGE_DEADLINE_MS.
+ */
+int64_t storage_client_deadline_ms(const struct storage_client *client);
+
 /* ---- for callers that wait, on any thread but the loop's ---- */
 
 /*

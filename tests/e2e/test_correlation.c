@@ -5,33 +5,29 @@
 #include <unistd.h>
 
 #include "support/calls/raw_http.h"
-#include "support/processes/app.h"
-#include "support/processes/azurite.h"
+#include "support/processes/app_steps.h"
 #include "support/processes/check_main.h"
 
-enum { LOG_TIMEOUT_MS = 60000, CALLERS = 20 };
+enum { CALLERS = 20 };
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define HEAD                                                                     \
     "Host: h\r\ntraceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\nContent-Type: " \
     "application/json\r\n"
 #define ONE_UNIT "{\"quantity\":1,\"customerId\":\"CUST-123\"}"
 
-static struct azurite azurite;
-static struct app app;
 static struct raw_response answer;
 
 static void set_up(void) {
     static const char *const settings[] = {"Logging:LogLevel:Default=Debug", NULL};
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
+    start_azurite();
     app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string,
                                                   .settings = settings});
-    ck_assert(app_wait_for_log(&app, 0, "listens on", LOG_TIMEOUT_MS));
+    wait_for_log(0, "listens on");
 }
 
-static void tear_down(void) {
+static void clean_up(void) {
     raw_response_cleanup(&answer);
-    app_cleanup(&app);
-    azurite_cleanup(&azurite);
+    tear_down();
 }
 
 static int send_on_new(const char *request) {
@@ -110,7 +106,7 @@ START_TEST(in_a_batch_each_request_has_its_own_line) {
         snprintf(line, sizeof line,
                  "Reservation: %s Renewal count: 0 [invocation %s, trace " TRACE "]", reservation,
                  id);
-        ck_assert_msg(app_wait_for_log(&app, 0, line, LOG_TIMEOUT_MS), "%s", line);
+        wait_for_log(0, line);
     }
 }
 END_TEST
@@ -156,7 +152,7 @@ int main(void) {
     Suite *suite = suite_create("correlation");
     TCase *tcase = tcase_create("correlation");
     tcase_set_timeout(tcase, 120);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, set_up, clean_up);
     tcase_add_loop_test(tcase, every_line_of_a_request_names_it_and_its_trace, 0, 2);
     tcase_add_test(tcase, in_a_batch_each_request_has_its_own_line);
     tcase_add_loop_test(tcase, every_answer_names_its_request, 0, sizeof others / sizeof *others);

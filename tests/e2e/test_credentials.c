@@ -7,33 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/calls/http_client.h"
-#include "support/processes/check_main.h"
-#include "support/processes/login.h"
+#include "support/processes/login_steps.h"
 
-enum { LOG_TIMEOUT_MS = 30000 };
-
-static struct certificates certificates;
-static struct azurite azurite;
-static struct login login;
-static struct app app;
-
-static void start_storage(void) {
-    certificates_make(&certificates);
-    azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
-}
-
-static void stop_storage(void) {
-    azurite_cleanup(&azurite);
-    certificates_remove(&certificates);
-}
-
-static void tear_down(void) {
-    app_cleanup(&app);
-    login_cleanup(&login);
-}
-
-static void prepare(int way, bool automatic) {
+static void prepare_way(int way, bool automatic) {
     login_prepare(&login, (enum login_way)way, automatic, &azurite, &certificates);
 }
 
@@ -76,7 +52,7 @@ static void assert_az_calls(const char *expected) {
 #define AZ_CALL "account get-access-token --output json --resource https://storage.azure.com/\n"
 
 START_TEST(the_four_functions_work_with_each_way_that_is_configured) {
-    prepare(_i, false);
+    prepare_way(_i, false);
     login_start_app(&login, &app);
     login_use_functions(&app);
     stop_app();
@@ -86,7 +62,7 @@ START_TEST(the_four_functions_work_with_each_way_that_is_configured) {
 END_TEST
 
 START_TEST(auto_finds_each_way_and_asks_for_one_token) {
-    prepare(_i, true);
+    prepare_way(_i, true);
     login_start_app(&login, &app);
     login_use_functions(&app);
     stop_app();
@@ -96,7 +72,7 @@ START_TEST(auto_finds_each_way_and_asks_for_one_token) {
 END_TEST
 
 START_TEST(auto_with_nothing_says_what_it_has_tried) {
-    prepare(LOGIN_NONE, true);
+    prepare_way(LOGIN_NONE, true);
     login_start_app(&login, &app);
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
@@ -117,7 +93,7 @@ START_TEST(auto_with_nothing_says_what_it_has_tried) {
 END_TEST
 
 START_TEST(a_federated_token_that_is_replaced_is_read_again) {
-    prepare(LOGIN_WORKLOAD, false);
+    prepare_way(LOGIN_WORKLOAD, false);
     identity_server_answer(login.server, &(struct identity_answer){.refresh_in_s = 1});
     login_start_app(&login, &app);
     login_use_functions(&app);

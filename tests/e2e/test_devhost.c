@@ -5,58 +5,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/uuid.h"
-#include "support/calls/blob_calls.h"
 #include "support/calls/http_client.h"
 #include "support/calls/raw_http.h"
-#include "support/processes/app.h"
-#include "support/processes/azurite.h"
+#include "support/processes/app_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
 
-enum { LOG_TIMEOUT_MS = 60000, CROWD = 600, STOCK = 100 };
+enum { CROWD = 600, STOCK = 100 };
 
 #define RESERVE_TEXT                                                                     \
     "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: " \
     "application/json\r\n"                                                               \
     "Content-Length: 31\r\n\r\n{\"quantity\":1,\"customerId\":\"C\"}\n"
 
-static struct azurite azurite;
-static struct app app;
-
-static void set_up(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void tear_down(void) {
-    app_cleanup(&app);
-    azurite_cleanup(&azurite);
-}
-
 static void start(const char *setting) {
     const char *const settings[] = {setting, NULL};
     app_start(&app, &(struct app_options){.connection_string = azurite.connection_string,
                                           .settings = settings});
-}
-
-static void wait_for_log(size_t from, const char *text) {
-    if (!app_wait_for_log(&app, from, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
-}
-
-static void assert_lease_is_free(const char *blob) {
-    struct storage_connection connection;
-    storage_connection_open(&connection, azurite.connection_string);
-    char id[UUID_TEXT_BYTES];
-    int64_t sent_ms;
-    struct error err = {0};
-    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status =
-        blob_lease_acquire(&connection.client, "leases", blob, id, 15,
-                           storage_connection_deadline(&connection, 5000), &sent_ms, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
-    storage_connection_close(&connection);
 }
 
 static const int stop_signals[] = {SIGINT, SIGTERM};
@@ -67,7 +31,7 @@ START_TEST(its_end_leaves_no_lease_in_the_way_of_the_next_start) {
     ck_assert(raw_http_send(fd, RESERVE_TEXT));
     wait_for_log(0, "Acquired lease");
     ck_assert_int_eq(app_stop(&app, stop_signals[_i]), 0);
-    assert_lease_is_free("lease-inventory-PROD-001");
+    assert_lease_is_free("inventory-PROD-001");
     close(fd);
 }
 END_TEST
@@ -126,7 +90,7 @@ int main(void) {
     Suite *suite = suite_create("devhost");
     TCase *tcase = tcase_create("devhost");
     tcase_set_timeout(tcase, 120);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_checked_fixture(tcase, start_azurite, tear_down);
     tcase_add_loop_test(tcase, its_end_leaves_no_lease_in_the_way_of_the_next_start, 0, 2);
     tcase_add_test(tcase, a_killed_handler_is_replaced_and_its_callers_wait);
     tcase_add_test(tcase, a_crowd_gets_an_answer_of_the_handler_s_each);

@@ -13,7 +13,7 @@
 
 #include "base/uuid.h"
 #include "support/calls/blob_calls.h"
-#include "support/processes/azurite.h"
+#include "support/processes/azurite_steps.h"
 #include "support/processes/check_main.h"
 #include "support/processes/process.h"
 #include "support/processes/storage_connection.h"
@@ -29,20 +29,15 @@ enum {
     PROGRAM_BYTES = 4096,
 };
 
-static struct azurite azurite;
 static struct process program;
 static struct process candidates[CANDIDATES];
-
-static void set_up(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
 
 static void tear_down(void) {
     process_cleanup(&program);
     for (int i = 0; i < CANDIDATES; i++) {
         process_cleanup(&candidates[i]);
     }
-    azurite_cleanup(&azurite);
+    release_azurite();
 }
 
 static void start_example(struct process *process, const char *name, const char *argument,
@@ -274,14 +269,14 @@ int main(void) {
     Suite *suite = suite_create("examples");
     TCase *basic = tcase_create("basic_lease");
     tcase_set_timeout(basic, 120);
-    tcase_add_checked_fixture(basic, set_up, tear_down);
+    tcase_add_checked_fixture(basic, start_azurite, tear_down);
     tcase_add_test(basic, a_basic_lease_is_acquired_renewed_and_released);
     tcase_add_loop_test(basic, a_basic_lease_is_released_on_a_signal, 0, 2);
     tcase_add_test(basic, a_basic_lease_says_what_is_wrong_with_its_name);
     suite_add_tcase(suite, basic);
     TCase *election = tcase_create("leader_election");
     tcase_set_timeout(election, 120);
-    tcase_add_checked_fixture(election, set_up, tear_down);
+    tcase_add_checked_fixture(election, start_azurite, tear_down);
     tcase_add_test(election, one_leads_and_another_at_once_when_it_is_told_to_end);
     tcase_add_test(election, when_the_leader_dies_another_leads_when_its_lease_has_run_out);
     tcase_add_test(election,

@@ -9,23 +9,13 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/uuid.h"
 #include "devhost/free_port.h"
-#include "support/calls/blob_calls.h"
 #include "support/calls/http_client.h"
 #include "support/calls/raw_http.h"
-#include "support/processes/app.h"
-#include "support/processes/azurite.h"
+#include "support/processes/app_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
 
-enum {
-    LOG_TIMEOUT_MS = 60000,
-    STAY_MS = 30000,
-    SLACK_MS = 15000,
-    SOON_MS = 5000,
-    LAST_LINE_MS = 300
-};
+enum { STAY_MS = 30000, SLACK_MS = 15000, SOON_MS = 5000, LAST_LINE_MS = 300 };
 #define RESERVE "/api/inventory/PROD-001/reserve"
 #define ONE_UNIT "{\"quantity\":1,\"customerId\":\"CUST-123\"}"
 #define IS_READY "listens on"
@@ -35,27 +25,13 @@ enum {
     "a;"                                                                                           \
     "TableEndpoint=http://127.0.0.1:1/a"
 
-static struct azurite azurite;
-static struct app app;
-
 static const char *const under_a_host[] = {"FUNCTIONS_HTTPWORKER_PORT=7071", NULL};
 static const char *const in_memory[] = {"Inventory:Store=Memory", NULL};
-
-static void release(void) {
-    app_cleanup(&app);
-    azurite_cleanup(&azurite);
-}
-
-static void wait_for_log(const char *text) {
-    if (!app_wait_for_log(&app, 0, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
-}
 
 static void start(const char *const *env) {
     app_start_handler(&app, &(struct app_options){
                                 .connection_string = NOWHERE, .settings = in_memory, .env = env});
-    wait_for_log(IS_READY);
+    wait_for_log(0, IS_READY);
 }
 
 static void assert_answers_stopping(void) {
@@ -67,35 +43,21 @@ static void assert_answers_stopping(void) {
     http_reply_cleanup(&reply);
 }
 
-static void assert_lease_is_free(const char *blob) {
-    struct storage_connection connection;
-    storage_connection_open(&connection, azurite.connection_string);
-    char id[UUID_TEXT_BYTES];
-    int64_t sent_ms;
-    struct error err = {0};
-    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status =
-        blob_lease_acquire(&connection.client, "leases", blob, id, 15,
-                           storage_connection_deadline(&connection, 5000), &sent_ms, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
-    storage_connection_close(&connection);
-}
-
 START_TEST(under_a_host_it_stays_without_a_lease_and_refuses_until_told_again) {
     static const int signals[] = {SIGTERM, SIGINT};
     static const char *const settings[] = {"Inventory:ProcessingTime=00:01:00", NULL};
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
+    start_azurite();
     app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string,
                                                   .settings = settings,
                                                   .env = under_a_host});
-    wait_for_log(IS_READY);
+    wait_for_log(0, IS_READY);
     int held = raw_http_connect(app.port);
     ck_assert(
         raw_http_send(held, "POST " RESERVE " HTTP/1.1\r\nContent-Length: 38\r\n\r\n" ONE_UNIT));
-    wait_for_log("Acquired lease");
+    wait_for_log(0, "Acquired lease");
     process_signal(&app.process, signals[_i]);
-    wait_for_log(IS_BARE);
-    assert_lease_is_free("lease-inventory-PROD-001");
+    wait_for_log(0, IS_BARE);
+    assert_lease_is_free("inventory-PROD-001");
     struct raw_response answer = {0};
     raw_http_read(held, &answer, false);
     ck_assert_int_eq(answer.status, 503);
@@ -140,13 +102,13 @@ START_TEST(a_handler_whose_host_has_gone_does_not_stay) {
     const char *const env[] = {port, "FUNCTIONS_HTTPWORKER_PORT=7071", "Inventory__Store=Memory",
                                "DistributedLeasing__ConnectionString=" NOWHERE, NULL};
     process_start(&app.process, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
-    wait_for_log(IS_READY);
+    wait_for_log(0, IS_READY);
     char *output = process_output_from(&app.process, 0);
     pid_t handler = (pid_t)strtol(output, NULL, 10);
     free(output);
     ck_assert_int_gt(handler, 1);
     kill(handler, SIGTERM);
-    wait_for_log(IS_BARE);
+    wait_for_log(0, IS_BARE);
     int64_t start_ms = process_now_ms();
     process_stop(&app.process, SIGKILL, LOG_TIMEOUT_MS);
     int fd;
@@ -193,7 +155,7 @@ int main(void) {
     Suite *suite = suite_create("handler_stop");
     TCase *tcase = tcase_create("handler_stop");
     tcase_set_timeout(tcase, 120);
-    tcase_add_checked_fixture(tcase, NULL, release);
+    tcase_add_checked_fixture(tcase, NULL, tear_down);
     tcase_add_loop_test(tcase, under_a_host_it_stays_without_a_lease_and_refuses_until_told_again,
                         0, 2);
     tcase_add_test(tcase, under_a_host_it_ends_by_itself_after_half_a_minute);

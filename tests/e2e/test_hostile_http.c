@@ -56,9 +56,7 @@ static void set_up(void) {
                                   "TableEndpoint=http://127.0.0.1:1/a";
     app_start_handler(&app,
                       &(struct app_options){.connection_string = nowhere, .settings = settings});
-    if (!app_wait_for_log(&app, 0, "listens on", LOG_TIMEOUT_MS)) {
-        ck_abort_msg("it does not start:\n%s", process_output_from(&app.process, 0));
-    }
+    app_expect_log(&app, 0, "listens on", LOG_TIMEOUT_MS);
 }
 
 static void tear_down(void) {

@@ -35,22 +35,6 @@ enum {
 static struct app *const holder = &instance_pair.holder;
 static struct app *const other = &instance_pair.other;
 
-static void delete_lease_container(void) {
-    struct storage_request request;
-    struct http_reply reply;
-    struct error err = {0};
-    storage_request_init(&request, STORAGE_BLOB, "DELETE", 202);
-    strbuf_append_string(&request.path, "/leases");
-    http_headers_add(&request.query, "restype", "container");
-    http_reply_init(&reply);
-    enum status status = storage_client_send(
-        &instance_pair.operator.client, &request,
-        storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
-    ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    http_reply_cleanup(&reply);
-    storage_request_cleanup(&request);
-}
-
 /* The id of the first lease that the holder had is told lost, in the words that people look for. */
 static void assert_first_lease_told_lost(void) {
     static const char acquired[] = "Acquired lease ";
@@ -178,7 +162,7 @@ START_TEST(a_lease_container_that_was_deleted_is_made_again_by_the_next_reserve)
     instance_start(holder, NULL);
     instance_expect_reserve(holder, "PROD-001", HOLDER_QUANTITY, 200, RESERVED);
     size_t mark = azurite_mark(&instance_pair.azurite);
-    delete_lease_container();
+    instance_delete_lease_container();
     instance_expect_reserve(holder, "PROD-001", HOLDER_QUANTITY, 200, RESERVED);
     ck_assert_int_eq(instance_count_requests(
                          mark, "PUT /devstoreaccount1/leases?restype=container HTTP/1.1\" 201"),
@@ -192,7 +176,7 @@ END_TEST
 START_TEST(a_lease_container_deleted_in_mid_operation_costs_that_operation_alone) {
     int call = instance_hold(
         (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:04"), NULL}, HOLDER_QUANTITY);
-    delete_lease_container();
+    instance_delete_lease_container();
     instance_expect_answer(call, 409, LEASE_LOST);
     assert_first_lease_told_lost();
     ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL);

@@ -9,28 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/uuid.h"
-#include "support/calls/blob_calls.h"
 #include "support/calls/http_client.h"
-#include "support/processes/app.h"
-#include "support/processes/azurite.h"
+#include "support/processes/app_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
 
-enum { LOG_TIMEOUT_MS = 60000, STOP_MS = 5000 };
+enum { STOP_MS = 5000 };
 #define RESERVE "/api/inventory/PROD-001/reserve"
 #define FIVE_UNITS "{\"quantity\":5,\"customerId\":\"CUST-123\"}"
 
-static struct azurite azurite;
-static struct app app;
-
 static void set_up(void) {
     azurite_start(&azurite, AZURITE_ON_DISK);
-}
-
-static void tear_down(void) {
-    app_cleanup(&app);
-    azurite_cleanup(&azurite);
 }
 
 /* A request on a thread of its own. */
@@ -55,37 +43,10 @@ static void finish_background(struct background *background) {
     ck_assert_int_eq(pthread_join(background->thread, NULL), 0);
 }
 
-static void wait_for_log(const char *text) {
-    if (!app_wait_for_log(&app, 0, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
-}
-
 static void start_handler(const char *const *settings) {
     app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string,
                                                   .settings = settings});
-    wait_for_log("listens on");
-}
-
-/* Somebody else tries to have the lease. */
-static enum status acquire_lease(const char *blob, int duration_s, struct error *err) {
-    struct storage_connection connection;
-    storage_connection_open(&connection, azurite.connection_string);
-    char id[UUID_TEXT_BYTES];
-    int64_t sent_ms;
-    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status =
-        blob_lease_acquire(&connection.client, "leases", blob, id, duration_s,
-                           storage_connection_deadline(&connection, 5000), &sent_ms, err);
-    storage_connection_close(&connection);
-    return status;
-}
-
-/* Whether somebody else can acquire the lease at this moment. */
-static void assert_lease_is_free(const char *blob) {
-    struct error err = {0};
-    enum status status = acquire_lease(blob, 15, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
+    wait_for_log(0, "listens on");
 }
 
 static const int stop_signals[] = {SIGTERM, SIGINT};
@@ -94,10 +55,10 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
     start_handler((const char *const[]){"Inventory:ProcessingTime=00:01:00", NULL});
     struct background first, second, other;
     start_background(&first, RESERVE, FIVE_UNITS);
-    wait_for_log("Acquired lease");
+    wait_for_log(0, "Acquired lease");
     start_background(&second, RESERVE, FIVE_UNITS); /* waits behind the first */
     start_background(&other, "/api/inventory/PROD-002/release", FIVE_UNITS);
-    wait_for_log("for product PROD-002");
+    wait_for_log(0, "for product PROD-002");
     int64_t start_ms = process_now_ms();
     ck_assert_int_eq(app_stop(&app, stop_signals[_i]), 0);
     ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
@@ -106,8 +67,8 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
     ck_assert_int_eq(second.reply.status, 503);
     ck_assert_int_eq(other.reply.status, 503);
     ck_assert_ptr_nonnull(http_headers_get(&first.reply.headers, "Retry-After"));
-    assert_lease_is_free("lease-inventory-PROD-001");
-    assert_lease_is_free("lease-inventory-PROD-002");
+    assert_lease_is_free("inventory-PROD-001");
+    assert_lease_is_free("inventory-PROD-002");
 
     app_cleanup(&app);
     start_handler(NULL);
@@ -129,16 +90,6 @@ static bool are_all_available(void) {
     return are_all;
 }
 
-/* Until the handler's own release of it has arrived. */
-static void take_lease_from_handler(const char *blob) {
-    struct error err = {0};
-    enum status status = STATUS_LEASE_CONFLICT;
-    while (status == STATUS_LEASE_CONFLICT) {
-        status = acquire_lease(blob, 60, &err);
-    }
-    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
-}
-
 /* A round that waits for a product that others are at. */
 START_TEST(a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held) {
     start_handler((const char *const[]){"Inventory:ReservationLifetime=00:00:01", NULL});
@@ -147,17 +98,17 @@ START_TEST(a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held) {
         200);
     while (!are_all_available()) { /* until the reservation has expired */
     }
-    take_lease_from_handler("lease-inventory-PROD-001");
+    take_lease_from_app("inventory-PROD-001");
     struct background round;
     start_background(&round, "/ReconcileInventory", "{\"Data\":{\"timer\":{}},\"Metadata\":{}}");
-    wait_for_log("for reconciliation");
+    wait_for_log(0, "for reconciliation");
     int64_t start_ms = process_now_ms();
     ck_assert_int_eq(app_stop(&app, stop_signals[_i]), 0);
     ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
     finish_background(&round);
     ck_assert_int_eq(round.reply.status, 503);
     http_reply_cleanup(&round.reply);
-    assert_lease_is_free("lease-inventory-reconciliation-job");
+    assert_lease_is_free("inventory-reconciliation-job");
 }
 END_TEST
 
@@ -166,9 +117,9 @@ START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
                                         "Logging:LogLevel:Default=Debug", NULL});
     struct background request, other;
     start_background(&request, RESERVE, FIVE_UNITS);
-    wait_for_log("Acquired lease");
+    wait_for_log(0, "Acquired lease");
     start_background(&other, RESERVE, FIVE_UNITS);
-    wait_for_log("Waiting behind others");
+    wait_for_log(0, "Waiting behind others");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     finish_background(&request);
     ck_assert_msg(request.reply.status == 200, "%d %s", request.reply.status,
@@ -176,7 +127,7 @@ START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
     finish_background(&other);
     ck_assert_int_eq(other.reply.status, 503);
     http_reply_cleanup(&request.reply), http_reply_cleanup(&other.reply);
-    assert_lease_is_free("lease-inventory-PROD-001");
+    assert_lease_is_free("inventory-PROD-001");
 }
 END_TEST
 
@@ -225,7 +176,7 @@ START_TEST(without_storage_a_stop_is_prompt_too) {
     azurite_stop(&azurite);
     struct background request;
     start_background(&request, RESERVE, FIVE_UNITS);
-    wait_for_log("lease-inventory-PROD-001"); /* it has been tried */
+    wait_for_log(0, "lease-inventory-PROD-001"); /* it has been tried */
     int64_t start_ms = process_now_ms();
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
@@ -284,7 +235,7 @@ START_TEST(swapped_endpoints_are_named) {
     char swapped[AZURITE_CONNECTION_STRING_BYTES];
     azurite_write_connection_string(azurite.table_port, azurite.blob_port, swapped);
     app_start_handler(&app, &(struct app_options){.connection_string = swapped});
-    wait_for_log("the addresses of blobs and tables may be swapped");
+    wait_for_log(0, "the addresses of blobs and tables may be swapped");
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
@@ -344,7 +295,7 @@ START_TEST(what_is_not_used_does_not_stop_it) {
                                       NULL};
     app_start_handler(
         &app, &(struct app_options){.connection_string = "UseDevelopmentStorage=true", .env = env});
-    wait_for_log("listens on");
+    wait_for_log(0, "listens on");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST

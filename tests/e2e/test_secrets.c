@@ -15,13 +15,11 @@
 #include "support/calls/http_client.h"
 #include "support/fakes/http_fake.h"
 #include "support/processes/check_main.h"
+#include "support/processes/https_storage_steps.h"
 #include "support/processes/login.h"
 
 enum { LOG_TIMEOUT_MS = 30000, SEEN_MAX_BYTES = 64 * 1024 * 1024 };
 #define CANARY "CUST-canary-0d7be3a6" /* no secret, but it is to be found as one would be */
-
-static struct certificates certificates;
-static struct azurite azurite;
 
 /* One way to sign in, and everything of it that others can see. */
 static struct witness {
@@ -30,16 +28,6 @@ static struct witness {
     struct strbuf seen;
     pthread_t callers[2];
 } witnesses[LOGIN_NONE];
-
-static void start_storage(void) {
-    certificates_make(&certificates);
-    azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
-}
-
-static void stop_storage(void) {
-    azurite_cleanup(&azurite);
-    certificates_remove(&certificates);
-}
 
 static void tear_down(void) {
     for (int way = 0; way < LOGIN_NONE; way++) {

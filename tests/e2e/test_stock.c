@@ -125,19 +125,7 @@ END_TEST
 START_TEST(a_container_that_is_deleted_under_a_running_app_is_made_again) {
     instance_start(app, NULL);
     instance_expect_reserve(app, "PROD-001", 60, 200, "\"availableQuantity\":40");
-    struct storage_request request;
-    struct http_reply reply;
-    struct error err;
-    storage_request_init(&request, STORAGE_BLOB, "DELETE", 202);
-    strbuf_append_string(&request.path, "/leases");
-    http_headers_add(&request.query, "restype", "container");
-    http_reply_init(&reply);
-    enum status status = storage_client_send(
-        &instance_pair.operator.client, &request,
-        storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
-    ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    http_reply_cleanup(&reply);
-    storage_request_cleanup(&request);
+    instance_delete_lease_container();
     instance_expect_reserve(app, "PROD-001", 10, 200, "\"availableQuantity\":30");
     expect_reconciliation(200, "\"wasProcessed\":true");
     instance_stop(app);

@@ -4,38 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/uuid.h"
-#include "support/calls/blob_calls.h"
 #include "support/calls/http_client.h"
-#include "support/processes/app.h"
-#include "support/processes/azurite.h"
+#include "support/processes/app_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
 
-enum { LOG_TIMEOUT_MS = 60000 };
-#define JOB_BLOB "lease-inventory-reconciliation-job"
+#define JOB "inventory-reconciliation-job"
 #define TIMER_PAYLOAD                                                                     \
     "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null," \
     "\"IsPastDue\":false}},"                                                              \
     "\"Metadata\":{}}"
-
-static struct azurite azurite;
-static struct app app;
-
-static void set_up(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void tear_down(void) {
-    app_cleanup(&app);
-    azurite_cleanup(&azurite);
-}
-
-static void wait_for_log(size_t from, const char *text) {
-    if (!app_wait_for_log(&app, from, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
-}
 
 static void start(const char *schedule, const char *lifetime) {
     const char *const settings[] = {lifetime, NULL};
@@ -127,26 +104,13 @@ END_TEST
 START_TEST(while_another_instance_is_at_it_nothing_is_processed) {
     start_handler();
     cJSON_Delete(run_timer(200)); /* makes the blob */
-    struct storage_connection connection;
-    storage_connection_open(&connection, azurite.connection_string);
-    char id[UUID_TEXT_BYTES];
-    int64_t sent_ms;
-    struct error err = {0};
-    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    int64_t deadline_ms = storage_connection_deadline(&connection, LOG_TIMEOUT_MS);
-    enum status status; /* until the handler's own release of it has arrived */
-    do {
-        status = blob_lease_acquire(&connection.client, "leases", JOB_BLOB, id, 60, deadline_ms,
-                                    &sent_ms, &err);
-    } while (status == STATUS_LEASE_CONFLICT);
-    ck_assert_int_eq(status, STATUS_OK);
+    take_lease_from_app(JOB);
     cJSON *answer = run_timer(200);
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(answer, "ReturnValue");
     ck_assert(cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(value, "wasProcessed")));
     ck_assert(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(value, "leaseId")));
     ck_assert_int_eq(number(value, "productsReconciled"), 0);
     cJSON_Delete(answer);
-    storage_connection_close(&connection);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST
@@ -166,7 +130,7 @@ int main(void) {
     Suite *suite = suite_create("timer");
     TCase *timer = tcase_create("reconciliation");
     tcase_set_timeout(timer, 120);
-    tcase_add_checked_fixture(timer, set_up, tear_down);
+    tcase_add_checked_fixture(timer, start_azurite, tear_down);
     tcase_add_test(timer, it_fires_by_schedule_and_releases_what_has_expired);
     tcase_add_test(timer, it_fires_by_hand);
     tcase_add_test(timer, it_reports_what_it_did);

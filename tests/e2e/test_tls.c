@@ -66,9 +66,7 @@ static const char *const hasty[] = {"DistributedLeasing:AcquireTimeout=00:00:00.
                                     "Logging:LogLevel:Default=Debug", NULL};
 
 static void wait_for_log(const char *text) {
-    if (!app_wait_for_log(&app, 0, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
+    app_expect_log(&app, 0, text, LOG_TIMEOUT_MS);
 }
 
 static void assert_refused(void) {

@@ -3,44 +3,22 @@
 
 #include "base/clock.h"
 #include "support/calls/blob_calls.h"
-#include "support/processes/azurite.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
-
-enum { TIMEOUT_MS = 20000 };
+#include "support/processes/storage_steps.h"
 
 static const char mine[] = "11111111-2222-4333-8444-555555555555";
 static const char theirs[] = "66666666-7777-4888-9999-aaaaaaaaaaaa";
 
-static struct azurite azurite;
-static struct storage_connection storage;
 static char container[STORAGE_UNIQUE_NAME_BYTES];
-static struct error err;
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
-}
-
-static int64_t deadline(void) {
-    return storage_connection_deadline(&storage, TIMEOUT_MS);
-}
 
 /* A container of the test's own, with one blob in it: "blob". */
 static void connect_client(void) {
-    storage_connection_open(&storage, azurite.connection_string);
+    open_connection();
     storage_unique_name(container);
     ck_assert_int_eq(blob_container_create(&storage.client, container, deadline(), &err),
                      STATUS_OK);
     ck_assert_int_eq(blob_create_empty(&storage.client, container, "blob", NULL, deadline(), &err),
                      STATUS_OK);
-}
-
-static void disconnect_client(void) {
-    storage_connection_close(&storage);
 }
 
 static enum status acquire(const char *blob, const char *lease_id) {
@@ -267,7 +245,7 @@ int main(void) {
     Suite *suite = suite_create("blob_leases");
     TCase *shared = tcase_create("one Azurite");
     tcase_add_unchecked_fixture(shared, start_azurite, release_azurite);
-    tcase_add_checked_fixture(shared, connect_client, disconnect_client);
+    tcase_add_checked_fixture(shared, connect_client, close_connection);
     tcase_add_test(shared, a_container_is_created_only_once);
     tcase_add_test(shared, a_blob_is_created_once_with_its_metadata);
     tcase_add_test(shared, a_blob_that_somebody_has_leased_exists_already_and_keeps_its_lease);

@@ -12,7 +12,7 @@
 #include "inventory/table_setup.h"
 #include "support/calls/store_wait.h"
 #include "support/checks/inventory_store_contract.h"
-#include "support/processes/azurite.h"
+#include "support/processes/azurite_steps.h"
 #include "support/processes/check_main.h"
 #include "support/processes/storage_connection.h"
 #include "support/proxies/fault_proxy.h"
@@ -20,21 +20,12 @@
 enum { DEADLINE_MS = 30000, TIMEOUT_S = 120 };
 #define HOUR_MS INT64_C(3600000)
 
-static struct azurite azurite;
 static struct fault_proxy *proxy;
 static struct storage_connection connection;
 static struct inventory_store_table store;
 static struct product_state state;
 static char table[STORAGE_UNIQUE_NAME_BYTES];
 static struct error err;
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
-}
 
 /* Reads are GETs. */
 static struct inventory_store *open_table(void) {

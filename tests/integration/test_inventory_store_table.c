@@ -7,13 +7,12 @@
 #include "support/calls/store_wait.h"
 #include "support/checks/inventory_due_contract.h"
 #include "support/checks/inventory_store_contract.h"
-#include "support/processes/azurite.h"
+#include "support/processes/azurite_steps.h"
 #include "support/processes/check_main.h"
 #include "support/processes/storage_connection.h"
 
 enum { MINUTE_MS = 60000, HOUR_MS = 60 * MINUTE_MS, DEADLINE_MS = 30000 };
 
-static struct azurite azurite;
 static struct storage_connection connection;
 static struct inventory_store_table store;
 static char table[STORAGE_UNIQUE_NAME_BYTES];
@@ -29,14 +28,6 @@ static struct inventory_store *open_table(void) {
 static void close_table(void) {
     inventory_store_table_cleanup(&store);
     storage_connection_close(&connection);
-}
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
 }
 
 /* ---- what the index costs ---- */

@@ -6,42 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/calls/lease_witness.h"
 #include "support/fakes/lease_fixture.h"
-#include "support/processes/azurite.h"
 #include "support/processes/check_main.h"
-#include "support/processes/lease_handler.h"
-#include "support/proxies/fault_proxy.h"
-
-#define NAME "inventory-PROD-001"
+#include "support/processes/lease_steps.h"
 
 enum { HANDLERS = 6, MAX_REQUESTS = 64 };
 
-static struct azurite azurite;
-static struct fault_proxy *proxy;
 static struct lease_handler handlers[HANDLERS];
-static struct lease_witness witness;
 static struct lease_observer observer;
-static char container[STORAGE_UNIQUE_NAME_BYTES];
-static struct error err;
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
-}
 
 static void set_up(void) {
-    char connection_string[AZURITE_CONNECTION_STRING_BYTES];
-    storage_unique_name(container);
-    proxy = fault_proxy_new(azurite.blob_port, 1);
-    azurite_write_connection_string(fault_proxy_port(proxy), azurite.table_port, connection_string);
-    for (int i = 0; i < HANDLERS; i++) {
-        lease_handler_start(&handlers[i], connection_string, container);
-    }
-    lease_witness_open(&witness, azurite.connection_string, container);
+    start_behind_proxy(handlers, HANDLERS);
     observer = (struct lease_observer)LEASE_OBSERVER_INIT;
 }
 
@@ -49,8 +24,7 @@ static void tear_down(void) {
     for (int i = 0; i < HANDLERS; i++) {
         lease_handler_stop(&handlers[i]);
     }
-    lease_witness_close(&witness);
-    fault_proxy_free(proxy);
+    close_proxy();
 }
 
 static struct lease *acquire(struct lease_handler *handler) {

@@ -8,14 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/calls/lease_witness.h"
 #include "support/fakes/lease_fixture.h"
-#include "support/processes/azurite.h"
 #include "support/processes/check_main.h"
-#include "support/processes/lease_handler.h"
-#include "support/proxies/fault_proxy.h"
-
-#define NAME "inventory-PROD-001"
+#include "support/processes/lease_steps.h"
 
 enum { DELAY_MS = 200, RETRY_AFTER_S = 1, MAX_REQUESTS = 64, ACTIONS = 4 };
 
@@ -51,31 +46,13 @@ static const struct fault faults[] = {
 
 enum { FAULTS = sizeof faults / sizeof *faults, QUICK_FAULTS = FAULTS - 2 };
 
-static struct azurite azurite;
-static struct fault_proxy *proxy;
 static struct lease_handler handler;
 static bool handler_runs;
-static struct lease_witness witness;
 static struct lease_observer observer;
-static char container[STORAGE_UNIQUE_NAME_BYTES];
-static struct error err;
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
-}
 
 static void set_up(void) {
-    char connection_string[AZURITE_CONNECTION_STRING_BYTES];
-    storage_unique_name(container);
-    proxy = fault_proxy_new(azurite.blob_port, 1);
-    azurite_write_connection_string(fault_proxy_port(proxy), azurite.table_port, connection_string);
-    lease_handler_start(&handler, connection_string, container);
+    start_behind_proxy(&handler, 1);
     handler_runs = true;
-    lease_witness_open(&witness, azurite.connection_string, container);
     observer = (struct lease_observer)LEASE_OBSERVER_INIT;
 }
 
@@ -89,8 +66,7 @@ static void stop_handler(void) {
 
 static void tear_down(void) {
     stop_handler();
-    lease_witness_close(&witness);
-    fault_proxy_free(proxy);
+    close_proxy();
 }
 
 static struct lease *acquire(void) {

@@ -4,69 +4,36 @@
  *
  * Leases last 15 s and are renewed every 750 ms, so that renewals come soon.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include "base/utc.h"
 #include "lease/lease_options.h"
-#include "lease/lease_store_blob.h"
-#include "lease/lease_wait.h"
-#include "support/processes/azurite.h"
+#include "support/calls/lease_witness.h"
+#include "support/fakes/lease_fixture.h"
+#include "support/processes/azurite_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
+#include "support/processes/lease_handler.h"
 
-enum { PATIENCE_S = 20, PATIENCE_MS = 20000, MANY = 40 };
+enum { MANY = 40 };
 
-struct handler {
-    struct storage_connection storage;
-    struct lease_store_blob store;
-    struct leasehold_options options;
-    struct lease_manager *manager;
-};
-
-static struct azurite azurite;
 static char container[STORAGE_UNIQUE_NAME_BYTES];
-static struct handler first;
-static struct handler second;
+static struct lease_handler first;
+static struct lease_handler second;
 static struct error err;
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
-}
 
 static int64_t in_ms(int64_t ms) {
     return clock_now_ms(clock_system()) + ms;
 }
 
-static void start_handler(struct handler *handler) {
-    storage_connection_open(&handler->storage, azurite.connection_string);
-    static const struct leasehold_metadata metadata = {"Site", "north"};
-    handler->options = lease_options_default();
-    handler->options.container = container;
-    handler->options.metadata = &metadata;
-    handler->options.metadata_count = 1;
-    handler->options.duration_s = 15;
+/* What lease_handler.h sets for tests of faults is the product's default here. */
+static void start_handler(struct lease_handler *handler) {
+    const struct leasehold_options usual = lease_options_default();
+    lease_handler_start(handler, azurite.connection_string, container);
     handler->options.renew_interval_ms = 750;
-    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->options);
-    ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
-                                       &handler->storage.platform, &err),
-                     STATUS_OK);
-}
-
-/* As main does it: what close has left in flight is answered when the transport is freed. */
-static void stop_handler(struct handler *handler) {
-    ck_assert_int_eq(lease_manager_close(handler->manager, in_ms(PATIENCE_MS)), 0);
-    storage_connection_close(&handler->storage);
-    lease_manager_free(handler->manager);
+    handler->options.renew_retry_ms = usual.renew_retry_ms;
+    handler->options.safety_threshold = usual.safety_threshold;
 }
 
 static void set_up(void) {
@@ -76,23 +43,15 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    stop_handler(&first);
-    stop_handler(&second);
+    lease_handler_stop(&first);
+    lease_handler_stop(&second);
 }
 
-static struct lease *acquire(struct handler *handler, const struct leasehold_request *request) {
-    struct lease *lease = NULL;
-    enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", request->name,
-                  status == STATUS_OK ? "" : err.message);
-    return lease;
+static struct lease *acquire_named(struct lease_handler *handler, const char *name) {
+    return lease_handler_acquire(handler, &(struct leasehold_request){.name = name});
 }
 
-static struct lease *acquire_named(struct handler *handler, const char *name) {
-    return acquire(handler, &(struct leasehold_request){.name = name});
-}
-
-static enum status try_once(struct handler *handler, const char *name) {
+static enum status try_once(struct lease_handler *handler, const char *name) {
     struct lease *lease = NULL;
     enum status status = lease_manager_acquire(
         handler->manager, &(struct leasehold_request){.name = name, .try_once = true}, &lease,
@@ -101,85 +60,21 @@ static enum status try_once(struct handler *handler, const char *name) {
     return status;
 }
 
-/* --- what a listener hears --- */
-
-struct observer {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int renewed;
-    int lost;
-    int64_t expires_ms;
-};
-
-#define HEARD \
-    { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
-
-static void on_renewed(void *context, const struct leasehold_event *event) {
-    struct observer *observer = context;
-    pthread_mutex_lock(&observer->lock);
-    observer->renewed = event->renewal_count;
-    observer->expires_ms = event->expires_ms;
-    pthread_cond_broadcast(&observer->changed);
-    pthread_mutex_unlock(&observer->lock);
-}
-
-static void on_lost(void *context, const struct leasehold_event *event) {
-    struct observer *observer = context;
-    pthread_mutex_lock(&observer->lock);
-    ck_assert_ptr_nonnull(event->reason);
-    observer->lost++;
-    pthread_cond_broadcast(&observer->changed);
-    pthread_mutex_unlock(&observer->lock);
-}
-
-static struct leasehold_request request_observed_by(const char *name, struct observer *observer) {
-    return (struct leasehold_request){
-        .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = observer}};
-}
-
-static void await(struct observer *observer, const int *count, int wanted) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_S;
-    pthread_mutex_lock(&observer->lock);
-    while (*count < wanted) {
-        if (pthread_cond_timedwait(&observer->changed, &observer->lock, &until) == ETIMEDOUT) {
-            ck_abort_msg("event %d did not come", wanted);
-        }
-    }
-    pthread_mutex_unlock(&observer->lock);
-}
-
 /* --- acquiring --- */
 
-static void assert_metadata(const char *name) {
-    int64_t created_ms;
-    struct http_reply reply;
-    struct storage_request request;
-    http_reply_init(&reply);
-    storage_request_init(&request, STORAGE_BLOB, "HEAD", 200); /* Get Blob Properties */
-    strbuf_appendf(&request.path, "/%s/lease-%s", container, name);
-    enum status status =
-        storage_client_send(&first.storage.client, &request, in_ms(PATIENCE_MS), &reply, &err);
-    ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
-    ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), name);
-    ck_assert(
-        utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
-    ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_Site"), "north");
-    storage_request_cleanup(&request);
-    http_reply_cleanup(&reply);
-}
-
 START_TEST(the_first_acquire_creates_container_and_blob_with_metadata) {
+    struct lease_witness witness;
     struct lease *lease = acquire_named(&first, "inventory-PROD-001");
-    assert_metadata("inventory-PROD-001");
+    lease_witness_open(&witness, azurite.connection_string, container);
+    lease_witness_assert_metadata(&witness, "inventory-PROD-001");
+    lease_witness_close(&witness);
     lease_manager_release(first.manager, lease);
 }
 END_TEST
 
 START_TEST(an_acquire_that_finds_everything_in_place_costs_one_request) {
     lease_manager_release(second.manager, acquire_named(&second, "a"));
-    ck_assert_int_eq(lease_manager_close(second.manager, in_ms(PATIENCE_MS)), 0);
+    ck_assert_int_eq(lease_manager_close(second.manager, in_ms(LEASE_HANDLER_PATIENCE_MS)), 0);
     first.options.renew_interval_ms = 12000; /* no renewal in between */
     size_t mark = azurite_mark(&azurite);
     struct lease *lease = acquire_named(&first, "a");
@@ -231,31 +126,31 @@ END_TEST
 /* --- keeping --- */
 
 START_TEST(a_lease_is_renewed_again_and_again) {
-    struct observer observer = HEARD;
-    struct leasehold_request request = request_observed_by("a", &observer);
-    struct lease *lease = acquire(&first, &request);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
+    struct lease *lease = lease_handler_acquire(&first, &request);
     int64_t safe_until_ms = lease_manager_safe_until_ms(first.manager, lease);
-    await(&observer, &observer.renewed, 3);
+    lease_observer_await(&observer, &observer.renewed, 3);
     ck_assert_int_ge(lease_manager_renewal_count(first.manager, lease), 3);
     ck_assert_int_ge(lease_manager_safe_until_ms(first.manager, lease), safe_until_ms + 2250);
-    ck_assert_int_gt(observer.expires_ms, clock_wall_ms(clock_system()));
+    ck_assert_int_gt(observer.last.expires_ms, clock_wall_ms(clock_system()));
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
 }
 END_TEST
 
 START_TEST(many_leases_are_renewed_side_by_side) {
-    static struct observer observer[MANY];
+    static struct lease_observer observer[MANY];
     struct lease *leases[MANY];
     char name[32];
     for (int i = 0; i < MANY; i++) {
-        observer[i] = (struct observer)HEARD;
+        observer[i] = (struct lease_observer)LEASE_OBSERVER_INIT;
         snprintf(name, sizeof name, "many-%d", i);
-        struct leasehold_request request = request_observed_by(name, &observer[i]);
-        leases[i] = acquire(&first, &request);
+        struct leasehold_request request = lease_observer_request(name, &observer[i]);
+        leases[i] = lease_handler_acquire(&first, &request);
     }
     for (int i = 0; i < MANY; i++) {
-        await(&observer[i], &observer[i].renewed, 2);
+        lease_observer_await(&observer[i], &observer[i].renewed, 2);
     }
     for (int i = 0; i < MANY; i++) {
         ck_assert(lease_manager_is_held(first.manager, leases[i]));
@@ -265,11 +160,12 @@ START_TEST(many_leases_are_renewed_side_by_side) {
 END_TEST
 
 START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
-    struct observer observer = HEARD;
-    struct leasehold_request request = request_observed_by("a", &observer);
-    struct lease *lease = acquire(&first, &request);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
+    struct lease *lease = lease_handler_acquire(&first, &request);
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
-    await(&observer, &observer.lost, 1);
+    lease_observer_await(&observer, &observer.lost, 1);
+    ck_assert_str_ne(observer.reason, "");
     ck_assert(!lease_manager_is_held(first.manager, lease));
     ck_assert_int_eq(lease_manager_wait(first.manager, lease, 1000, &err), STATUS_LEASE_LOST);
     lease_manager_release(first.manager, lease);
@@ -278,23 +174,23 @@ START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
 END_TEST
 
 START_TEST(a_former_holder_cannot_take_the_lease_from_the_next) {
-    struct observer observer = HEARD;
-    struct leasehold_request request = request_observed_by("a", &observer);
+    struct lease_observer observer = LEASE_OBSERVER_INIT;
+    struct leasehold_request request = lease_observer_request("a", &observer);
     first.options.auto_renew = false; /* so that it does not notice */
     struct lease *stale = acquire_named(&first, "a");
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
-    struct lease *lease = acquire(&second, &request);
+    struct lease *lease = lease_handler_acquire(&second, &request);
     lease_manager_release(first.manager, stale);
-    ck_assert_int_eq(lease_manager_close(first.manager, in_ms(PATIENCE_MS)), 0);
-    await(&observer, &observer.renewed, 2);
+    ck_assert_int_eq(lease_manager_close(first.manager, in_ms(LEASE_HANDLER_PATIENCE_MS)), 0);
+    lease_observer_await(&observer, &observer.renewed, 2);
     ck_assert(lease_manager_is_held(second.manager, lease));
     lease_manager_release(second.manager, lease);
 }
 END_TEST
 
 START_TEST(an_infinite_lease_is_held_until_it_is_released) {
-    struct lease *lease =
-        acquire(&first, &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
+    struct lease *lease = lease_handler_acquire(
+        &first, &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
     lease_manager_release(second.manager, acquire_named(&second, "a"));
@@ -308,7 +204,7 @@ START_TEST(closing_gives_every_lease_back) {
         snprintf(name, sizeof name, "held-%d", i);
         leases[i] = acquire_named(&first, name);
     }
-    ck_assert_int_eq(lease_manager_close(first.manager, in_ms(PATIENCE_MS)), 0);
+    ck_assert_int_eq(lease_manager_close(first.manager, in_ms(LEASE_HANDLER_PATIENCE_MS)), 0);
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "held-%d", i);
         ck_assert_int_eq(try_once(&second, name), STATUS_OK);

@@ -4,37 +4,15 @@
 
 #include "storage/table_client.h"
 #include "support/calls/table_calls.h"
-#include "support/processes/azurite.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
+#include "support/processes/storage_steps.h"
 
-enum { TIMEOUT_MS = 30000 };
-
-static struct azurite azurite;
-static struct storage_connection storage;
 static char table[STORAGE_UNIQUE_NAME_BYTES];
-static struct error err;
-
-static void start_azurite(void) {
-    azurite_start(&azurite, AZURITE_IN_MEMORY);
-}
-
-static void release_azurite(void) {
-    azurite_cleanup(&azurite);
-}
-
-static int64_t deadline(void) {
-    return storage_connection_deadline(&storage, TIMEOUT_MS);
-}
 
 static void connect_client(void) {
-    storage_connection_open(&storage, azurite.connection_string);
+    open_connection();
     storage_unique_name(table);
     ck_assert_int_eq(table_create(&storage.client, table, deadline(), &err), STATUS_OK);
-}
-
-static void disconnect_client(void) {
-    storage_connection_close(&storage);
 }
 
 /* ---- short ways to say what tests do ---- */
@@ -428,7 +406,7 @@ int main(void) {
     Suite *suite = suite_create("table");
     TCase *tcase = tcase_create("one Azurite");
     tcase_add_unchecked_fixture(tcase, start_azurite, release_azurite);
-    tcase_add_checked_fixture(tcase, connect_client, disconnect_client);
+    tcase_add_checked_fixture(tcase, connect_client, close_connection);
     tcase_add_test(tcase, a_table_is_created_only_once);
     tcase_add_test(tcase, an_inserted_entity_is_read_back_with_its_types_and_an_etag);
     tcase_add_test(tcase, an_insert_does_not_replace_a_row);

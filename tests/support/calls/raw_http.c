@@ -4,9 +4,10 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "support/calls/http_head.h"
 
 int raw_http_try_connect(const char *address, int port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -119,21 +120,7 @@ void raw_response_cleanup(struct raw_response *response) {
 
 const char *raw_response_header(const struct raw_response *response, const char *name, char *out,
                                 size_t size) {
-    size_t name_length = strlen(name);
-    out[0] = '\0';
-    for (const char *line = strstr(response->head, "\r\n"); line != NULL;
-         line = strstr(line, "\r\n")) {
-        line += 2;
-        if (strncasecmp(line, name, name_length) == 0 && line[name_length] == ':') {
-            const char *value = line + name_length + 1 + strspn(line + name_length + 1, " ");
-            size_t length = strcspn(value, "\r");
-            length = length < size - 1 ? length : size - 1;
-            memcpy(out, value, length);
-            out[length] = '\0';
-            break;
-        }
-    }
-    return out;
+    return http_head_value(response->head, strlen(response->head), name, out, size);
 }
 
 bool raw_http_is_closed(int fd) {

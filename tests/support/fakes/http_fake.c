@@ -408,6 +408,11 @@ const struct http_fake_request *http_fake_request(struct http_fake *fake, size_t
     return request;
 }
 
+const char *http_fake_sent(struct http_fake *fake, size_t index, const char *name) {
+    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
+    return value != NULL ? value : "";
+}
+
 void http_fake_let_go(struct http_fake *fake) {
     pthread_mutex_lock(&fake->lock);
     fake->let_go = true;

@@ -75,6 +75,9 @@ void http_fake_wait(struct http_fake *fake, size_t count);
 size_t http_fake_count(struct http_fake *fake);
 const struct http_fake_request *http_fake_request(struct http_fake *fake, size_t index);
 
+/* Returns a header of request `index`; "" if it was not sent, so that both can be compared. */
+const char *http_fake_sent(struct http_fake *fake, size_t index, const char *name);
+
 /* Makes those who hang answer, and all that would hang later. */
 void http_fake_let_go(struct http_fake *fake);
 

@@ -1,7 +1,6 @@
 #include "support/fakes/identity_server.h"
 
 #include <check.h>
-#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "base/percent.h"
 #include "support/checks/jwt.h"
 #include "support/fakes/blocking_server.h"
 #include "support/processes/process.h"
@@ -48,19 +48,15 @@ static char *copy(const char *text) {
 
 /* --- reading requests --- */
 
-/* Decodes a form's value of `length` bytes into `out`, which has room for them. */
-static void decode(const char *text, size_t length, char *out) {
-    for (const char *end = text + length; text < end; text++) {
-        if (*text == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2])) {
-            *out++ = (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16);
-            text += 2;
-        } else {
-            *out++ = *text;
-        }
-        if (*text == '+') {
-            out[-1] = ' ';
-        }
+/* A form's value of `length` bytes, decoded. The caller's. */
+static char *decode(const char *text, size_t length) {
+    char *value = strndup(text, length);
+    ck_assert_ptr_nonnull(value);
+    for (char *plus = value; (plus = strchr(plus, '+')) != NULL;) {
+        *plus = ' ';
     }
+    percent_decode(value);
+    return value;
 }
 
 /* The value of `name` in a query or form; NULL where it is missing or there twice. The caller's. */
@@ -77,9 +73,7 @@ static char *field(const char *form, const char *name) {
             free(value);
             return NULL;
         }
-        value = calloc(1, length);
-        ck_assert_ptr_nonnull(value);
-        decode(at + name_length + 1, length - name_length - 1, value);
+        value = decode(at + name_length + 1, length - name_length - 1);
     }
     return value;
 }

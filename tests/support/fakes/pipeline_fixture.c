@@ -357,6 +357,13 @@ void caller_submit_there(struct caller *caller) {
     fixture.is_submitting = was_submitting;
 }
 
+void caller_submit_again(struct caller *caller) {
+    if (fixture.resubmissions-- > 0) {
+        caller->served = 0;
+        caller_submit_there(caller);
+    }
+}
+
 static void submit_one(void *context) {
     caller_submit_there(context);
 }

@@ -43,6 +43,7 @@ struct pipeline_fixture {
     bool is_closed;
     bool is_submitting;
     int served_count;
+    int resubmissions; /* how many more caller_submit_again does */
 };
 
 extern struct pipeline_fixture fixture;
@@ -127,6 +128,9 @@ void caller_set_invocation(struct caller *caller, const char *invocation_id);
 void caller_submit(struct caller *caller);
 void caller_submit_all(struct caller *callers, int count); /* with nothing happening in between */
 void caller_submit_there(struct caller *caller);           /* for `then`: on the loop's thread */
+
+/* For `then`: submits the caller again inside its own answer, while fixture.resubmissions last. */
+void caller_submit_again(struct caller *caller);
 
 void caller_assert_waits(const struct caller *caller);
 void caller_assert_served(const struct caller *caller, enum status status);

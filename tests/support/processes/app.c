@@ -174,3 +174,10 @@ void app_cleanup(struct app *app) {
 bool app_wait_for_log(struct app *app, size_t from, const char *text, int64_t timeout_ms) {
     return process_wait_for_output(&app->process, from, text, timeout_ms);
 }
+
+void app_expect_log(struct app *app, size_t from, const char *text, int64_t timeout_ms) {
+    if (!app_wait_for_log(app, from, text, timeout_ms)) {
+        ck_abort_msg("'%s' is not in the log:\n%s", text,
+                     process_text_tail(process_output_from(&app->process, 0)));
+    }
+}

@@ -54,4 +54,7 @@ void app_start_handler(struct app *app, const struct app_options *options);
 /* Polls until the log has `text`, from byte `from` on. */
 bool app_wait_for_log(struct app *app, size_t from, const char *text, int64_t timeout_ms);
 
+/* The same; fails the test, with the log's end, if the text does not come. */
+void app_expect_log(struct app *app, size_t from, const char *text, int64_t timeout_ms);
+
 #endif

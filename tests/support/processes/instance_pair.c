@@ -11,14 +11,14 @@
 
 #include "base/uuid.h"
 #include "support/calls/blob_calls.h"
+#include "support/calls/lease_witness.h"
 
 enum {
     OPERATOR_TIMEOUT_MS = 10000,
     OPERATOR_LEASE_S = 15,
     REQUEST_BYTES = 512,
-    POLL_INTERVAL_MS = 20,
-    TAIL_BYTES = 3000
-}; /* libcheck gives up on a message of more than 4096 bytes */
+    POLL_INTERVAL_MS = 20
+};
 
 struct instance_pair instance_pair;
 
@@ -38,20 +38,13 @@ void instance_tear_down(void) {
 
 /* ---- handlers and their logs ---- */
 
-/* The end of a text, as far as a failed test's message can hold it. */
-static const char *tail_of(const char *text) {
-    size_t length = strlen(text);
-    return length > TAIL_BYTES ? text + length - TAIL_BYTES : text;
-}
-
 static const char *log_tail(const struct app *app) {
-    return tail_of(process_output_from(&app->process, 0)); /* the test ends here: nobody frees it */
+    return process_text_tail(
+        process_output_from(&app->process, 0)); /* the test ends here: nobody frees it */
 }
 
 size_t instance_wait_for_log(struct app *app, size_t from, const char *text, int64_t timeout_ms) {
-    if (!app_wait_for_log(app, from, text, timeout_ms)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, log_tail(app));
-    }
+    app_expect_log(app, from, text, timeout_ms);
     return process_output_length(&app->process);
 }
 
@@ -167,7 +160,8 @@ void instance_wait_for_requests(size_t mark, const char *text, int count, int64_
     int64_t deadline_ms = process_now_ms() + timeout_ms;
     while (instance_count_requests(mark, text) < count) {
         ck_assert_msg(process_now_ms() < deadline_ms, "not %d requests with %s, but:\n%s", count,
-                      text, tail_of(azurite_requests_since(&instance_pair.azurite, mark)));
+                      text,
+                      process_text_tail(azurite_requests_since(&instance_pair.azurite, mark)));
         poll(NULL, 0, POLL_INTERVAL_MS);
     }
 }
@@ -220,4 +214,11 @@ bool instance_lease_is_free(const char *product_id) {
     ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_CONFLICT, "%s: %s", blob,
                   err.message);
     return status == STATUS_OK;
+}
+
+void instance_delete_lease_container(void) {
+    struct lease_witness witness;
+    lease_witness_open(&witness, instance_pair.azurite.connection_string, "leases");
+    lease_witness_delete_container(&witness);
+    lease_witness_close(&witness);
 }

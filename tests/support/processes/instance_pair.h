@@ -93,4 +93,7 @@ void instance_wait_for_requests(size_t mark, const char *text, int count, int64_
 void instance_break_lease(const char *product_id);
 bool instance_lease_is_free(const char *product_id);
 
+/* The container of the leases goes away, with all that is in it. */
+void instance_delete_lease_container(void);
+
 #endif

@@ -10,25 +10,14 @@
 
 #include "support/calls/http_client.h"
 #include "support/processes/check_main.h"
+#include "support/processes/https_storage_steps.h"
 #include "support/processes/login.h"
 
 enum { LOG_TIMEOUT_MS = 30000 };
 #define PRODUCT "/api/inventory/PROD-001"
 
-static struct certificates certificates;
-static struct azurite azurite;
 static struct login login;
 static struct app app;
-
-static inline void start_storage(void) {
-    certificates_make(&certificates);
-    azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
-}
-
-static inline void stop_storage(void) {
-    azurite_cleanup(&azurite);
-    certificates_remove(&certificates);
-}
 
 static inline void tear_down(void) {
     app_cleanup(&app);
@@ -40,9 +29,7 @@ static inline void prepare(enum login_way way) {
 }
 
 static inline void wait_for_log(size_t from, const char *text) {
-    if (!app_wait_for_log(&app, from, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
+    app_expect_log(&app, from, text, LOG_TIMEOUT_MS);
 }
 
 static inline void start_handler(void) {

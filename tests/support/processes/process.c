@@ -13,7 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POLL_INTERVAL_MS = 5, EXIT_NOT_STARTED = 127 };
+enum {
+    POLL_INTERVAL_MS = 5,
+    TAIL_BYTES = 3000, /* libcheck gives up on a message of more than 4096 bytes */
+    EXIT_NOT_STARTED = 127
+};
 
 int64_t process_now_ms(void) {
     struct timespec now;
@@ -170,6 +174,11 @@ size_t process_output_length(const struct process *process) {
     struct stat stat;
     ck_assert_int_eq(fstat(process->output_fd, &stat), 0);
     return (size_t)stat.st_size;
+}
+
+const char *process_text_tail(const char *text) {
+    size_t length = strlen(text);
+    return length > TAIL_BYTES ? text + length - TAIL_BYTES : text;
 }
 
 char *process_output_from(const struct process *process, size_t from) {

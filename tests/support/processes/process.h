@@ -61,6 +61,9 @@ size_t process_output_length(const struct process *process);
 /* The output from byte `from` on, NUL-terminated; the caller's (free). */
 char *process_output_from(const struct process *process, size_t from);
 
+/* The end of a text, as far as a failed test's message can hold it. */
+const char *process_text_tail(const char *text);
+
 /*
  * Polls until the output from byte `from` on contains `text`. False: it did not within
  * `timeout_ms`, or the program ended without.

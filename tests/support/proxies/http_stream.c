@@ -5,6 +5,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "support/calls/http_head.h"
+
 enum { MAX_MESSAGE_BYTES = 64 * 1024 * 1024, STATUS_LINE_PREFIX = 9 /* "HTTP/1.1 " */ };
 
 void http_stream_init(struct http_stream *stream) {
@@ -169,20 +171,5 @@ bool http_stream_read_answer(struct http_stream *stream, const char *method,
 
 const char *http_stream_header(const struct http_stream_message *message, const char *name,
                                char *out, size_t size) {
-    const char *end = message->bytes.data + message->head_length;
-    size_t name_length = strlen(name);
-    out[0] = '\0';
-    for (const char *line = message->bytes.data;
-         (line = strstr(line, "\r\n")) != NULL && line + 2 < end;) {
-        line += 2;
-        if (strncasecmp(line, name, name_length) == 0 && line[name_length] == ':') {
-            const char *value = line + name_length + 1 + strspn(line + name_length + 1, " ");
-            size_t length = strcspn(value, "\r");
-            length = length < size - 1 ? length : size - 1;
-            memcpy(out, value, length);
-            out[length] = '\0';
-            break;
-        }
-    }
-    return out;
+    return http_head_value(message->bytes.data, message->head_length, name, out, size);
 }

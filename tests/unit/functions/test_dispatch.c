@@ -6,21 +6,8 @@
 
 #include "functions/function_table.h"
 #include "server/http_answer.h"
-#include "support/fakes/function_app.h"
+#include "support/fakes/function_steps.h"
 #include "support/processes/check_main.h"
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static void ask(const char *method, const char *path, const char *body) {
     http_response_cleanup(&answer);
@@ -38,10 +25,6 @@ static void assert_error(int status, const char *code, const char *what) {
     ck_assert_msg(answer.status == status, "%s: %d %s", what, answer.status, answer.body.data);
     ck_assert_msg(strncmp(answer.body.data, expected, strlen(expected)) == 0, "%s: %s", what,
                   answer.body.data);
-}
-
-static const char *header(const char *name) {
-    return http_headers_get(&answer.headers, name);
 }
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

@@ -5,24 +5,10 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/fakes/function_app.h"
-#include "support/fakes/json_memory.h"
+#include "support/fakes/function_steps.h"
 #include "support/processes/check_main.h"
 
 enum { MINUTE_MS = 60 * 1000, LIFETIME_MS = 30 * MINUTE_MS };
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static void get(int shape) {
     http_response_cleanup(&answer);
@@ -122,24 +108,7 @@ END_TEST
 START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
     reserve(CALL_PROXIED, 5, "CUST-123", first);
     reserve(CALL_PROXIED, 3, "CUST-123", second);
-    struct http_headers headers;
-    http_headers_init(&headers);
-    struct http_request request = {.method = "GET",
-                                   .path = "/api/inventory/PROD-001",
-                                   .query = "",
-                                   .headers = &headers,
-                                   .body = ""};
-    bool failed = true;
-    for (int count = 0; failed; count++) {
-        http_response_cleanup(&answer);
-        http_response_init(&answer, 4096);
-        json_memory_limit(count);
-        function_app_dispatch(&app, &request, &answer);
-        failed = json_memory_unlimit();
-        ck_assert_int_eq(answer.status, failed ? 500 : 200);
-        ck_assert_ptr_nonnull(strstr(answer.body.data, failed ? "InternalError" : second));
-        ck_assert_int_lt(count, 200);
-    }
+    assert_whole_or_500("GET", "/api/inventory/PROD-001", "", second, 200);
 }
 END_TEST
 

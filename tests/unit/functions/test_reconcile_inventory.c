@@ -7,24 +7,10 @@
 
 #include "base/json.h"
 #include "base/timespan.h"
-#include "support/fakes/function_app.h"
-#include "support/fakes/json_memory.h"
+#include "support/fakes/function_steps.h"
 #include "support/processes/check_main.h"
 
 enum { LIFETIME_MS = 30 * 60 * 1000 };
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static const char timer[] =
     "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
@@ -205,25 +191,7 @@ START_TEST(a_product_whose_lease_is_lost_is_left_for_the_next_round) {
 END_TEST
 
 START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
-    struct http_headers headers;
-    http_headers_init(&headers);
-    struct http_request request = {.method = "POST",
-                                   .path = "/ReconcileInventory",
-                                   .query = "",
-                                   .headers = &headers,
-                                   .body = timer,
-                                   .body_length = sizeof timer - 1};
-    bool failed = true;
-    for (int count = 0; failed; count++) {
-        http_response_cleanup(&answer);
-        http_response_init(&answer, 4096);
-        json_memory_limit(count);
-        function_app_dispatch(&app, &request, &answer);
-        failed = json_memory_unlimit();
-        ck_assert_int_eq(answer.status, failed ? 500 : 200);
-        ck_assert_ptr_nonnull(strstr(answer.body.data, failed ? "InternalError" : "leaseId"));
-        ck_assert_int_lt(count, 200);
-    }
+    assert_whole_or_500("POST", "/ReconcileInventory", timer, "leaseId", 200);
 }
 END_TEST
 

@@ -7,37 +7,15 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/fakes/function_app.h"
+#include "support/fakes/function_steps.h"
 #include "support/processes/check_main.h"
 
 enum { LIFETIME_MS = 30 * 60 * 1000 };
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void set_up_impatient(void) {
-    function_app_start(&app, 0);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static void call(int shape, const char *action, const char *body) {
     http_response_cleanup(&answer);
     answer =
         function_app_call(&app, shape, &(struct function_call){.action = action, .body = body});
-}
-
-static const char *header(const char *name) {
-    return http_headers_get(&answer.headers, name);
 }
 
 /* Reserves for `customer` and keeps the reservation's id. */

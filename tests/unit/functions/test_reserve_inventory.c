@@ -7,27 +7,8 @@
 
 #include "base/json.h"
 #include "support/calls/store_wait.h"
-#include "support/fakes/function_app.h"
-#include "support/fakes/json_memory.h"
+#include "support/fakes/function_steps.h"
 #include "support/processes/check_main.h"
-
-static struct function_app app;
-static struct http_response answer;
-
-static void set_up(void) {
-    function_app_start(&app, 10000);
-    http_response_init(&answer, 0);
-}
-
-static void set_up_impatient(void) {
-    function_app_start(&app, 0);
-    http_response_init(&answer, 0);
-}
-
-static void tear_down(void) {
-    http_response_cleanup(&answer);
-    function_app_stop(&app);
-}
 
 static void reserve(int shape, const char *product, const char *body) {
     http_response_cleanup(&answer);
@@ -39,10 +20,6 @@ static void reserve(int shape, const char *product, const char *body) {
 static void get(int shape) {
     http_response_cleanup(&answer);
     answer = function_app_call(&app, shape, &(struct function_call){.action = ""});
-}
-
-static const char *header(const char *name) {
-    return http_headers_get(&answer.headers, name);
 }
 
 static void assert_error(int status, const char *code) {
@@ -230,26 +207,8 @@ END_TEST
  */
 START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
     static const char body[] = "{\"quantity\":1,\"customerId\":\"C\"}";
-    struct http_headers headers;
-    http_headers_init(&headers);
-    struct http_request request = {.method = "POST",
-                                   .path = "/api/inventory/PROD-001/reserve",
-                                   .query = "",
-                                   .headers = &headers,
-                                   .body = body,
-                                   .body_length = sizeof body - 1};
-    bool failed = true;
-    for (int count = 0; failed; count++) {
-        http_response_cleanup(&answer);
-        http_response_init(&answer, 4096);
-        json_memory_limit(count);
-        function_app_dispatch(&app, &request, &answer);
-        failed = json_memory_unlimit();
-        ck_assert_int_eq(answer.status, failed ? 500 : 200);
-        ck_assert_ptr_nonnull(
-            strstr(answer.body.data, failed ? "InternalError" : "\"acquiredLease\":true}"));
-        ck_assert_int_lt(count, 99);
-    }
+    assert_whole_or_500("POST", "/api/inventory/PROD-001/reserve", body, "\"acquiredLease\":true}",
+                        99);
 }
 END_TEST
 

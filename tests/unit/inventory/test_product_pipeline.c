@@ -351,19 +351,10 @@ END_TEST
 
 /* ---- callers that come back inside their own answers ---- */
 
-static int resubmissions;
-
-static void submit_again(struct caller *caller) {
-    if (resubmissions-- > 0) {
-        caller->served = 0;
-        caller_submit_there(caller);
-    }
-}
-
 START_TEST(a_request_may_be_submitted_again_inside_its_own_answer) {
     struct caller caller = caller_reserves(1);
-    caller.then = submit_again;
-    resubmissions = 9;
+    caller.then = caller_submit_again;
+    fixture.resubmissions = 9;
     caller_submit(&caller);
     caller_assert_granted(&caller);
     ck_assert_int_eq(fixture.served_count, 10);

@@ -228,15 +228,6 @@ END_TEST
 
 /* ---- the window for returning callers ---- */
 
-static int resubmissions;
-
-static void submit_again(struct caller *caller) {
-    if (resubmissions-- > 0) {
-        caller->served = 0;
-        caller_submit_there(caller);
-    }
-}
-
 START_TEST(a_batch_waits_for_the_callers_of_the_last_one_and_no_longer_than_for_them) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1),
                                caller_reserves(1)};
@@ -314,10 +305,10 @@ END_TEST
 
 START_TEST(where_storage_takes_no_time_callers_that_come_back_at_once_are_one_batch) {
     struct caller callers[3];
-    resubmissions = 30;
+    fixture.resubmissions = 30;
     for (int i = 0; i < 3; i++) {
         callers[i] = caller_reserves(1);
-        callers[i].then = submit_again;
+        callers[i].then = caller_submit_again;
     }
     caller_submit_all(callers, 3);
     ck_assert_int_eq(fixture.served_count, 33);

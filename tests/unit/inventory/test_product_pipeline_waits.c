@@ -106,19 +106,10 @@ START_TEST(a_lease_that_becomes_free_is_had_within_a_fifth_of_a_second) {
 }
 END_TEST
 
-static int resubmissions;
-
-static void submit_again(struct caller *caller) {
-    if (resubmissions-- > 0) {
-        caller->served = 0;
-        caller_submit_there(caller);
-    }
-}
-
 START_TEST(who_comes_back_inside_a_conflict_waits_anew_even_without_a_timeout) {
     struct caller caller = caller_reserves(1);
-    caller.then = submit_again;
-    resubmissions = 3;
+    caller.then = caller_submit_again;
+    fixture.resubmissions = 3;
     fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
     caller_submit(&caller);

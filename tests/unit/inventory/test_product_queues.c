@@ -78,24 +78,15 @@ START_TEST(whoever_comes_after_closing_is_cancelled_though_not_inside_the_call) 
 }
 END_TEST
 
-static int resubmissions;
-
-static void submit_again(struct caller *caller) {
-    if (resubmissions-- > 0) {
-        caller->served = 0;
-        caller_submit_there(caller);
-    }
-}
-
 START_TEST(whoever_comes_back_inside_the_cancellation_is_cancelled_again) {
     struct caller callers[SOME];
     static const char *const products[SOME] = {"P", "Q", "R"};
     fixture_hold_acquire(true);
-    resubmissions = 2 * SOME;
+    fixture.resubmissions = 2 * SOME;
     for (int i = 0; i < SOME; i++) {
         callers[i] = caller_reserves(1);
         callers[i].request.product_id = products[i];
-        callers[i].then = submit_again;
+        callers[i].then = caller_submit_again;
         caller_submit(&callers[i]);
     }
     fixture_close();

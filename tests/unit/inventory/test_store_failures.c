@@ -11,6 +11,8 @@
 
 #include "base/utc.h"
 #include "inventory/product_read.h"
+#include "support/checks/status_letters.h"
+#include "support/fakes/virtual_faults.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -337,54 +339,12 @@ static void answer_well(int index, const struct http_call *call, struct virtual_
     }
 }
 
-static void refuse(struct virtual_answer *out, int http_status, const char *code) {
-    out->http_status = http_status;
-    snprintf(out->body, sizeof out->body, "{\"odata.error\":{\"code\":\"%s\"}}", code);
-}
-
-enum fault {
-    LOST,
-    HANGS,
-    UNSENT,
-    CLOSED,
-    BUSY,
-    FORBIDDEN,
-    NO_ROW,
-    NO_TABLE,
-    CHANGED,
-    GARBAGE,
-    FOREIGN,
-    THERE,
-    FAULTS
-};
-
-static void answer_badly(enum fault fault, struct virtual_answer *out) {
-    static const struct {
-        int http_status;
-        const char *code;
-    } refusals[FAULTS] = {[BUSY] = {503, "ServerBusy"},
-                          [FORBIDDEN] = {403, "AuthorizationFailure"},
-                          [NO_ROW] = {404, "ResourceNotFound"},
-                          [NO_TABLE] = {404, "TableNotFound"},
-                          [CHANGED] = {412, "UpdateConditionNotSatisfied"},
-                          [THERE] = {409, "EntityAlreadyExists"}};
-    out->http_status = 200;
-    snprintf(out->body, sizeof out->body, "{\"garbage\"");
-    if (refusals[fault].http_status != 0) {
-        refuse(out, refusals[fault].http_status, refusals[fault].code);
-    }
-    out->is_foreign = fault == FOREIGN;
-    out->hangs = fault == HANGS;
-    out->lost = fault == LOST ? STATUS_UNAVAILABLE : fault == CLOSED ? STATUS_CANCELLED : STATUS_OK;
-    out->refused = fault == UNSENT ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
-static int first_bad, last_bad;
-static enum fault fault;
+/* This storage has no table in which a request could have its effect. */
+enum { FAULTS_WITHOUT_TABLE = UNHEARD };
 
 static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
     if (index >= first_bad && index <= last_bad) {
-        answer_badly(fault, out);
+        answer_badly(out);
     } else {
         answer_well(index, call, out);
     }
@@ -444,20 +404,6 @@ START_TEST(an_operation_that_nothing_disturbs_costs_what_it_must) {
 }
 END_TEST
 
-static char letter_of(enum status status) {
-    static const char letters[STATUS_INTERNAL + 1] = {[STATUS_OK] = '.',
-                                                      [STATUS_UNAVAILABLE] = 'U',
-                                                      [STATUS_NO_MEMORY] = 'N',
-                                                      [STATUS_CANCELLED] = 'C',
-                                                      [STATUS_UNAUTHORIZED] = 'F',
-                                                      [STATUS_NOT_FOUND] = 'R',
-                                                      [STATUS_CONTAINER_NOT_FOUND] = 'T',
-                                                      [STATUS_PRECONDITION_FAILED] = 'P',
-                                                      [STATUS_MALFORMED] = 'M',
-                                                      [STATUS_ALREADY_EXISTS] = 'A'};
-    return letters[status];
-}
-
 /*
  * How an operation ends with each fault, in their order, at such a request: once, and from then on
  * for ever.
@@ -478,11 +424,11 @@ static const struct {
 
 /* At its requests `from` to `to`. */
 static void assert_ends(const struct operation *operation, int from, int to, const char *expected) {
-    char ends[FAULTS + 1] = "";
-    for (int what = 0; what < FAULTS; what++) {
+    char ends[FAULTS_WITHOUT_TABLE + 1] = "";
+    for (int what = 0; what < FAULTS_WITHOUT_TABLE; what++) {
         begin(operation, (enum fault)what, from, to);
         finish();
-        ends[what] = letter_of(ended_with);
+        ends[what] = status_letter(ended_with);
         ck_assert_int_gt(virtual_calls, from);
     }
     ck_assert_msg(strcmp(ends, expected) == 0, "from request %d to %d: %s", from, to, ends);
@@ -558,11 +504,7 @@ static void close_client(bool is_under_way_still) {
     storage_client_cleanup(&virtual_client);
     assert_ended();
     free(due.ids);
-    while (virtual_loop.timers.root != NULL) { /* calls that the transport would have ended */
-        struct loop_timer *timer = (struct loop_timer *)virtual_loop.timers.root;
-        timer_heap_remove(&virtual_loop.timers, &timer->entry);
-        free(timer->context);
-    }
+    virtual_drop_calls();
     product_state_cleanup(&state);
     inventory_store_table_cleanup(&store);
 }
@@ -599,7 +541,7 @@ static void end_everywhere(const struct operation *operation, enum fault what, i
 
 static void end_in_all_ways(const struct operation *operation,
                             void (*end)(bool is_under_way_still)) {
-    for (int what = 0; what < FAULTS; what++) {
+    for (int what = 0; what < FAULTS_WITHOUT_TABLE; what++) {
         for (int from = 0; from < operation->count; from++) {
             end_everywhere(operation, (enum fault)what, from, from, end);
             end_everywhere(operation, (enum fault)what, from, INT32_MAX, end);

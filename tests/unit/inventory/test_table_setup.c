@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "support/checks/status_letters.h"
 #include "support/fakes/json_memory.h"
 #include "support/fakes/memory_limit.h"
+#include "support/fakes/virtual_faults.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -35,35 +37,10 @@ static struct {
     int most_at_once;
 } world;
 
-/* What goes wrong with one request, or with all from one on. */
-enum fault {
-    LOST,
-    UNHEARD, /* it has its effect, but its answer is lost */
-    HANGS,
-    UNSENT,
-    CLOSED,
-    BUSY,
-    FORBIDDEN,
-    NO_ROW,
-    NO_TABLE,
-    CHANGED,
-    GARBAGE,
-    FOREIGN,
-    THERE,
-    FAULTS
-};
-
-static enum fault fault;
-static int first_bad, last_bad;
 static const char *bad_product; /* requests for this one alone; NULL: for all */
 static int vanishes_at;         /* the table disappears before this request */
 static int others_at;           /* somebody else adds the first product before this request */
 static int others_version;      /* so often has it been committed since; -1: it cannot be read */
-
-static void refuse(struct virtual_answer *out, int http_status, const char *code) {
-    out->http_status = http_status;
-    snprintf(out->body, sizeof out->body, "{\"odata.error\":{\"code\":\"%s\"}}", code);
-}
 
 /* The number of the product that a request names, or -1. */
 static int product_of(const char *text) {
@@ -161,32 +138,6 @@ static void answer_well(const struct http_call *call, struct virtual_answer *out
     }
 }
 
-static void answer_badly(const struct http_call *call, struct virtual_answer *out) {
-    static const struct {
-        int http_status;
-        const char *code;
-    } refusals[FAULTS] = {[BUSY] = {503, "ServerBusy"},
-                          [FORBIDDEN] = {403, "AuthorizationFailure"},
-                          [NO_ROW] = {404, "ResourceNotFound"},
-                          [NO_TABLE] = {404, "TableNotFound"},
-                          [CHANGED] = {412, "UpdateConditionNotSatisfied"},
-                          [THERE] = {409, "EntityAlreadyExists"}};
-    if (fault == UNHEARD) {
-        answer_well(call, out);
-    }
-    out->http_status = 200;
-    snprintf(out->body, sizeof out->body, "{\"garbage\"");
-    if (refusals[fault].http_status != 0) {
-        refuse(out, refusals[fault].http_status, refusals[fault].code);
-    }
-    out->is_foreign = fault == FOREIGN;
-    out->hangs = fault == HANGS;
-    out->lost = fault == LOST || fault == UNHEARD ? STATUS_UNAVAILABLE
-                : fault == CLOSED                 ? STATUS_CANCELLED
-                                                  : STATUS_OK;
-    out->refused = fault == UNSENT ? STATUS_NO_MEMORY : STATUS_OK;
-}
-
 static bool is_about(const struct http_call *call, const char *product) {
     return strstr(call->url, product) != NULL ||
            (call->body_length > 0 && strstr(call->body, product) != NULL);
@@ -207,7 +158,10 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
     bool is_bad = index >= first_bad && index <= last_bad &&
                   (bad_product == NULL || is_about(call, bad_product));
     if (is_bad) {
-        answer_badly(call, out);
+        if (fault == UNHEARD) {
+            answer_well(call, out);
+        }
+        answer_badly(out);
     } else {
         answer_well(call, out);
     }
@@ -400,20 +354,6 @@ END_TEST
 
 /* ---- failures ---- */
 
-static char letter_of(enum status status) {
-    static const char letters[STATUS_INTERNAL + 1] = {[STATUS_OK] = '.',
-                                                      [STATUS_UNAVAILABLE] = 'U',
-                                                      [STATUS_NO_MEMORY] = 'N',
-                                                      [STATUS_CANCELLED] = 'C',
-                                                      [STATUS_UNAUTHORIZED] = 'F',
-                                                      [STATUS_NOT_FOUND] = 'R',
-                                                      [STATUS_CONTAINER_NOT_FOUND] = 'T',
-                                                      [STATUS_PRECONDITION_FAILED] = 'P',
-                                                      [STATUS_MALFORMED] = 'M',
-                                                      [STATUS_ALREADY_EXISTS] = 'A'};
-    return letters[status];
-}
-
 /*
  * How it ends with each fault, in their order, at each request: once, and from then on for ever.
  * Requests: the look, the table's creation, the query, the insert.
@@ -421,11 +361,11 @@ static char letter_of(enum status status) {
 static const struct {
     const char *once, *for_ever;
 } ends_of_seed[REQUESTS_OF_A_SEED] = {
-    {"...NC.FT.PU.A",
-     "UUUNCUFRTPUUA"}, /* no row: there is a table, and then it is gone; no table: it is created */
-    {"...NC.FRTP..T", "UUUNCUFRTPUUA"}, /* the table that is there is not */
-    {"...NC.FRTPU.A", "UUUNCUFRTPUUA"},
-    {"...NC.FRTP...", "UUUNCUFRTPUU."}, /* a row that is there is as good */
+    {"..NC.FT.PU.A.",
+     "UUNCUFRTPUUAU"}, /* no row: there is a table, and then it is gone; no table: it is created */
+    {"..NC.FRTP..T.", "UUNCUFRTPUUAU"}, /* the table that is there is not */
+    {"..NC.FRTPU.A.", "UUNCUFRTPUUAU"},
+    {"..NC.FRTP....", "UUNCUFRTPUU.U"}, /* a row that is there is as good */
 };
 
 /* What failed once does not fail again, and nothing happens twice. */
@@ -445,7 +385,7 @@ static void assert_ends(int from, int to, const char *expected) {
     for (int what = 0; what < FAULTS; what++) {
         set_up();
         plan((enum fault)what, from, to);
-        ends[what] = letter_of(prepare(1));
+        ends[what] = status_letter(prepare(1));
         ck_assert_int_gt(virtual_calls, from);
         ck_assert_int_le(virtual_loop.now_ms, VIRTUAL_START_MS + LONGEST_MS);
         ck_assert(ended_with == STATUS_OK || strstr(message, "preparing table inventory") != NULL);
@@ -580,11 +520,7 @@ static void close_client(bool is_under_way_still) {
     if (is_under_way_still) {
         assert_cancelled();
     }
-    while (virtual_loop.timers.root != NULL) { /* calls that the transport would have ended */
-        struct loop_timer *timer = (struct loop_timer *)virtual_loop.timers.root;
-        timer_heap_remove(&virtual_loop.timers, &timer->entry);
-        free(timer->context);
-    }
+    virtual_drop_calls();
     inventory_store_table_cleanup(&store);
 }
 

@@ -16,40 +16,20 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "http/loop_call.h"
-#include "support/fakes/http_fake.h"
+#include "support/fakes/fake_storage_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
-
-enum { TIMEOUT_MS = 20000 };
 
 static const char id[] = "11111111-2222-4333-8444-555555555555";
 
-static struct http_fake *fake;
-static struct storage_connection storage;
 static struct leasehold_options options;
 static struct lease_store_blob store;
-static struct error err;
 static int64_t sent_ms;
 
 static void set_up(void) {
-    char text[512];
-    fake = http_fake_new();
-    snprintf(text, sizeof text,
-             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
-             http_fake_url(fake), http_fake_url(fake));
-    storage_connection_open(&storage, text);
+    open_fake();
     options = lease_options_default();
     lease_store_blob_init(&store, &storage.client, &options);
     sent_ms = -1;
-}
-
-static void tear_down(void) {
-    storage_connection_close(&storage);
-    http_fake_free(fake);
-}
-
-static int64_t deadline(void) {
-    return storage_connection_deadline(&storage, TIMEOUT_MS);
 }
 
 static void answer(int status, const char *code) {
@@ -131,11 +111,6 @@ static enum status acquire(const char *name) {
     return run(ACQUIRE, name, id);
 }
 
-static const char *header(size_t index, const char *name) {
-    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
-    return value ? value : "";
-}
-
 static void assert_target(size_t index, const char *target) {
     ck_assert_uint_gt(http_fake_count(fake), index);
     ck_assert_str_eq(http_fake_request(fake, index)->target, target);
@@ -143,9 +118,9 @@ static void assert_target(size_t index, const char *target) {
 
 static void assert_is_acquire(size_t index) {
     assert_target(index, "/acct/leases/lease-a?comp=lease");
-    ck_assert_str_eq(header(index, "x-ms-lease-action"), "acquire");
-    ck_assert_str_eq(header(index, "x-ms-proposed-lease-id"), id);
-    ck_assert_str_eq(header(index, "x-ms-lease-duration"), "30");
+    ck_assert_str_eq(http_fake_sent(fake, index, "x-ms-lease-action"), "acquire");
+    ck_assert_str_eq(http_fake_sent(fake, index, "x-ms-proposed-lease-id"), id);
+    ck_assert_str_eq(http_fake_sent(fake, index, "x-ms-lease-duration"), "30");
 }
 
 START_TEST(an_acquire_that_finds_everything_in_place_is_one_request) {
@@ -163,7 +138,7 @@ START_TEST(a_missing_blob_is_created_and_the_acquire_repeated) {
     ck_assert_int_eq(acquire("a"), STATUS_OK);
     ck_assert_uint_eq(http_fake_count(fake), 3);
     assert_target(1, "/acct/leases/lease-a");
-    ck_assert_str_eq(header(1, "If-None-Match"), "*");
+    ck_assert_str_eq(http_fake_sent(fake, 1, "If-None-Match"), "*");
     assert_is_acquire(2);
 }
 END_TEST
@@ -225,10 +200,10 @@ START_TEST(a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add)
     answer(201, "");
     ck_assert_int_eq(acquire("inventory-PROD-001"), STATUS_OK);
     assert_target(1, "/acct/leases/lease-inventory-PROD-001");
-    ck_assert_str_eq(header(1, "x-ms-meta-leaseName"), "inventory-PROD-001");
-    ck_assert(utc_parse_iso8601(header(1, "x-ms-meta-createdAt"), &created_ms));
-    ck_assert_str_eq(header(1, "x-ms-meta-lease_Owner"), "warehouse 7");
-    ck_assert_str_eq(header(1, "x-ms-meta-lease_Site"), "north");
+    ck_assert_str_eq(http_fake_sent(fake, 1, "x-ms-meta-leaseName"), "inventory-PROD-001");
+    ck_assert(utc_parse_iso8601(http_fake_sent(fake, 1, "x-ms-meta-createdAt"), &created_ms));
+    ck_assert_str_eq(http_fake_sent(fake, 1, "x-ms-meta-lease_Owner"), "warehouse 7");
+    ck_assert_str_eq(http_fake_sent(fake, 1, "x-ms-meta-lease_Site"), "north");
 }
 END_TEST
 
@@ -352,8 +327,8 @@ END_TEST
 
 static void assert_lease_action(size_t index, const char *action) {
     assert_target(index, "/acct/leases/lease-a?comp=lease");
-    ck_assert_str_eq(header(index, "x-ms-lease-action"), action);
-    ck_assert_str_eq(header(index, "x-ms-lease-id"), id);
+    ck_assert_str_eq(http_fake_sent(fake, index, "x-ms-lease-action"), action);
+    ck_assert_str_eq(http_fake_sent(fake, index, "x-ms-lease-id"), id);
 }
 
 START_TEST(renewals_and_releases_are_one_request_each_and_answered_once) {
@@ -397,8 +372,8 @@ START_TEST(breaking_ends_the_lease_at_once) {
     ck_assert_int_eq(run(BREAK, "a", NULL), STATUS_OK);
     ck_assert_int_eq(run(BREAK, "a", NULL), STATUS_LEASE_LOST);
     assert_target(0, "/acct/leases/lease-a?comp=lease");
-    ck_assert_str_eq(header(0, "x-ms-lease-action"), "break");
-    ck_assert_str_eq(header(0, "x-ms-lease-break-period"), "0");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-action"), "break");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-break-period"), "0");
 }
 END_TEST
 
@@ -415,7 +390,7 @@ START_TEST(an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step) {
     ck_assert_int_eq(acquire("a"), STATUS_OK);
     correlation_use(before);
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_str_eq(header(i, "x-ms-client-request-id"), "call-1");
+        ck_assert_str_eq(http_fake_sent(fake, i, "x-ms-client-request-id"), "call-1");
     }
 }
 END_TEST
@@ -551,7 +526,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("lease_store_blob");
     TCase *tests = tcase_create("requests");
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, set_up, close_fake);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, an_acquire_that_finds_everything_in_place_is_one_request);
     tcase_add_test(tests, a_missing_blob_is_created_and_the_acquire_repeated);

@@ -74,12 +74,6 @@ static struct leasehold_lease *acquire(const char *name) {
     return lease;
 }
 
-/* Returns the header of request `index`, "" if there is none. */
-static const char *sent(size_t index, const char *name) {
-    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
-    return value != NULL ? value : "";
-}
-
 START_TEST(what_is_not_allowed_is_invalid_and_storage_is_not_asked) {
     struct leasehold_lease *lease = NULL;
     ck_assert_int_eq(
@@ -122,10 +116,10 @@ START_TEST(options_reach_storage) {
     answer(201, NULL);
     struct leasehold_lease *lease = acquire("a");
     ck_assert_str_eq(http_fake_request(fake, 0)->target, "/acct/locks/jobs/a?comp=lease");
-    ck_assert_str_eq(sent(0, "x-ms-lease-duration"), "-1");
-    ck_assert_str_eq(sent(0, "x-ms-proposed-lease-id"), leasehold_id(lease));
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-duration"), "-1");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-proposed-lease-id"), leasehold_id(lease));
     ck_assert_str_eq(http_fake_request(fake, 1)->target, "/acct/locks/jobs/a");
-    ck_assert_str_eq(sent(1, "x-ms-meta-lease_Site"), "north 1");
+    ck_assert_str_eq(http_fake_sent(fake, 1, "x-ms-meta-lease_Site"), "north 1");
     ck_assert_int_eq(leasehold_safe_for_ms(lease), INT64_MAX);
     leasehold_release(lease);
 }
@@ -241,7 +235,7 @@ START_TEST(breaking_says_whether_there_was_anything_to_break) {
         answer(outcomes[i].status, outcomes[i].headers);
         ck_assert_int_eq(leasehold_break(client, "a", &was_held, &err), LEASEHOLD_OK);
         ck_assert_int_eq(was_held, outcomes[i].was_held);
-        ck_assert_str_eq(sent(i, "x-ms-lease-action"), "break");
+        ck_assert_str_eq(http_fake_sent(fake, i, "x-ms-lease-action"), "break");
     }
     answer(404, "x-ms-error-code: ContainerNotFound\r\n");
     ck_assert_int_eq(leasehold_break(client, "a", NULL, &err), LEASEHOLD_FAILED);
@@ -416,7 +410,8 @@ START_TEST(a_lease_may_be_released_from_inside_an_event) {
     await(&observer.renewed, 1);
     ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0);
     client = NULL;
-    ck_assert_str_eq(sent(http_fake_count(fake) - 1, "x-ms-lease-action"), "release");
+    ck_assert_str_eq(http_fake_sent(fake, http_fake_count(fake) - 1, "x-ms-lease-action"),
+                     "release");
 }
 END_TEST
 
@@ -490,7 +485,7 @@ START_TEST(cancel_ends_those_who_wait_and_leaves_leases_held) {
 END_TEST
 
 static bool is_release(size_t index) {
-    return strcmp(sent(index, "x-ms-lease-action"), "release") == 0;
+    return strcmp(http_fake_sent(fake, index, "x-ms-lease-action"), "release") == 0;
 }
 
 /* Returns how many leases were released. A release whose reply is late is sent again. */
@@ -499,8 +494,8 @@ static int count_released(void) {
     for (size_t i = 0; i < http_fake_count(fake); i++) {
         bool is_first = is_release(i);
         for (size_t j = 0; is_first && j < i; j++) {
-            is_first =
-                !is_release(j) || strcmp(sent(i, "x-ms-lease-id"), sent(j, "x-ms-lease-id")) != 0;
+            is_first = !is_release(j) || strcmp(http_fake_sent(fake, i, "x-ms-lease-id"),
+                                                http_fake_sent(fake, j, "x-ms-lease-id")) != 0;
         }
         count += is_first;
     }

@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/fakes/http_fake.h"
+#include "support/fakes/fake_storage_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
 
-enum { TIMEOUT_MS = 20000, MAX_BLOBS = 4 };
+enum { MAX_BLOBS = 4 };
 
 #define PAGE(blobs, marker)                                                           \
     "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults "      \
@@ -25,25 +24,12 @@ enum { TIMEOUT_MS = 20000, MAX_BLOBS = 4 };
          "<LeaseState>a lie</LeaseState></Metadata>")
 #define FREE BLOB("lease-b", "<LeaseState>available</LeaseState>", "")
 
-static struct http_fake *fake;
-static struct storage_connection storage;
-static struct error err;
 static struct blob_item items[MAX_BLOBS];
 static int count;
 
 static void set_up(void) {
-    char text[512];
-    fake = http_fake_new();
-    snprintf(text, sizeof text,
-             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
-             http_fake_url(fake), http_fake_url(fake));
-    storage_connection_open(&storage, text);
+    open_fake();
     count = 0;
-}
-
-static void tear_down(void) {
-    storage_connection_close(&storage);
-    http_fake_free(fake);
 }
 
 static enum status take(void *context, const struct blob_item *item, struct error *failure) {
@@ -57,8 +43,7 @@ static enum status take(void *context, const struct blob_item *item, struct erro
 }
 
 static enum status list(void) {
-    return blob_list(&storage.client, "leases", "lease-",
-                     storage_connection_deadline(&storage, TIMEOUT_MS), take, NULL, &err);
+    return blob_list(&storage.client, "leases", "lease-", deadline(), take, NULL, &err);
 }
 
 static void push(const char *body) {
@@ -166,7 +151,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("blob_list");
     TCase *listing = tcase_create("listing");
-    tcase_add_checked_fixture(listing, set_up, tear_down);
+    tcase_add_checked_fixture(listing, set_up, close_fake);
     tcase_add_test(listing, a_blob_comes_with_its_lease_and_its_age);
     tcase_add_test(listing, markers_are_followed_to_the_end);
     tcase_add_test(listing, characters_that_xml_escapes_are_read_as_they_are);

@@ -3,44 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/fakes/http_fake.h"
+#include "support/fakes/fake_storage_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
-
-enum { TIMEOUT_MS = 20000 };
 
 static const char lease_id[] = "11111111-2222-4333-8444-555555555555";
 
-static struct http_fake *fake;
-static struct storage_connection storage;
-static struct error err;
-
-static void open_fake(void) {
-    char text[512];
-    fake = http_fake_new();
-    snprintf(text, sizeof text,
-             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
-             http_fake_url(fake), http_fake_url(fake));
-    storage_connection_open(&storage, text);
-}
-
-static void close_fake(void) {
-    storage_connection_close(&storage);
-    http_fake_free(fake);
-}
-
-static int64_t deadline(void) {
-    return storage_connection_deadline(&storage, TIMEOUT_MS);
-}
-
 static void answer(int status, const char *headers) {
     http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = headers});
-}
-
-/* Returns a header of request `index`; "" if it was not sent, so that both can be compared. */
-static const char *sent(size_t index, const char *name) {
-    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
-    return value ? value : "";
 }
 
 static void assert_request(size_t index, const char *target) {
@@ -48,7 +17,7 @@ static void assert_request(size_t index, const char *target) {
     ck_assert_str_eq(request->method, "PUT");
     ck_assert_str_eq(request->target, target);
     ck_assert_uint_eq(request->body_length, 0);
-    ck_assert_str_eq(sent(index, "Content-Length"), "0");
+    ck_assert_str_eq(http_fake_sent(fake, index, "Content-Length"), "0");
 }
 
 START_TEST(creating_a_container_asks_for_that) {
@@ -69,10 +38,10 @@ START_TEST(creating_a_blob_sends_its_metadata_and_never_overwrites) {
         STATUS_OK);
     http_headers_cleanup(&metadata);
     assert_request(0, "/acct/leases/lease-a%20b/c");
-    ck_assert_str_eq(sent(0, "x-ms-blob-type"), "BlockBlob");
-    ck_assert_str_eq(sent(0, "If-None-Match"), "*");
-    ck_assert_str_eq(sent(0, "x-ms-meta-leaseName"), "inventory-PROD-001");
-    ck_assert_str_eq(sent(0, "x-ms-meta-lease_site"), "north 1");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-blob-type"), "BlockBlob");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "If-None-Match"), "*");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-meta-leaseName"), "inventory-PROD-001");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-meta-lease_site"), "north 1");
 }
 END_TEST
 
@@ -118,14 +87,14 @@ START_TEST(acquiring_proposes_the_callers_id_and_duration) {
         blob_lease_acquire(&storage.client, "c", "b", lease_id, 60, deadline(), &sent_ms, &err),
         STATUS_OK);
     assert_request(0, "/acct/c/b?comp=lease");
-    ck_assert_str_eq(sent(0, "x-ms-lease-action"), "acquire");
-    ck_assert_str_eq(sent(0, "x-ms-proposed-lease-id"), lease_id);
-    ck_assert_str_eq(sent(0, "x-ms-lease-duration"), "60");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-action"), "acquire");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-proposed-lease-id"), lease_id);
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-duration"), "60");
     answer(201, NULL);
     ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id,
                                         LEASE_DURATION_INFINITE_S, deadline(), &sent_ms, &err),
                      STATUS_OK);
-    ck_assert_str_eq(sent(1, "x-ms-lease-duration"), "-1");
+    ck_assert_str_eq(http_fake_sent(fake, 1, "x-ms-lease-duration"), "-1");
 }
 END_TEST
 
@@ -139,7 +108,7 @@ START_TEST(acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_fr
         STATUS_OK);
     ck_assert_uint_eq(http_fake_count(fake), 3);
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_str_eq(sent(i, "x-ms-proposed-lease-id"), lease_id);
+        ck_assert_str_eq(http_fake_sent(fake, i, "x-ms-proposed-lease-id"), lease_id);
     }
     /* sent_ms is the last attempt's: two backoffs of at least 50 and 100 ms come before it. */
     ck_assert_int_ge(sent_ms, before_ms + 150);
@@ -195,9 +164,9 @@ START_TEST(breaking_wants_no_break_period) {
     answer(202, NULL);
     ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_OK);
     assert_request(0, "/acct/c/b?comp=lease");
-    ck_assert_str_eq(sent(0, "x-ms-lease-action"), "break");
-    ck_assert_str_eq(sent(0, "x-ms-lease-break-period"), "0");
-    ck_assert_str_eq(sent(0, "x-ms-lease-id"), "");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-action"), "break");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-break-period"), "0");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-id"), "");
 }
 END_TEST
 
@@ -219,8 +188,8 @@ START_TEST(a_renewal_or_release_names_the_lease) {
     answer(200, NULL);
     ck_assert_int_eq(act(actions[_i].action, TIMEOUT_MS), STATUS_OK);
     assert_request(0, "/acct/c/b?comp=lease");
-    ck_assert_str_eq(sent(0, "x-ms-lease-action"), actions[_i].name);
-    ck_assert_str_eq(sent(0, "x-ms-lease-id"), lease_id);
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-action"), actions[_i].name);
+    ck_assert_str_eq(http_fake_sent(fake, 0, "x-ms-lease-id"), lease_id);
 }
 END_TEST
 

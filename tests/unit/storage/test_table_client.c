@@ -5,50 +5,20 @@
 #include <string.h>
 
 #include "support/calls/table_calls.h"
-#include "support/fakes/http_fake.h"
+#include "support/fakes/fake_storage_steps.h"
 #include "support/processes/check_main.h"
-#include "support/processes/storage_connection.h"
-
-enum { TIMEOUT_MS = 20000 };
-
-static struct http_fake *fake;
-static struct storage_connection storage;
-static struct error err;
-
-static void open_fake(void) {
-    char text[512];
-    fake = http_fake_new();
-    snprintf(text, sizeof text,
-             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
-             http_fake_url(fake), http_fake_url(fake));
-    storage_connection_open(&storage, text);
-}
-
-static void close_fake(void) {
-    storage_connection_close(&storage);
-    http_fake_free(fake);
-}
-
-static int64_t deadline(void) {
-    return storage_connection_deadline(&storage, TIMEOUT_MS);
-}
 
 static void answer(int status, const char *headers, const char *body) {
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = status, .headers = headers, .body = body});
 }
 
-/* The header of request `index`; "" if none. */
-static const char *sent(size_t index, const char *name) {
-    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
-    return value ? value : "";
-}
-
 static void assert_request(size_t index, const char *method, const char *target) {
     ck_assert_str_eq(http_fake_request(fake, index)->method, method);
     ck_assert_str_eq(http_fake_request(fake, index)->target, target);
-    ck_assert_str_eq(sent(index, "Accept"), "application/json;odata=minimalmetadata");
-    ck_assert_str_eq(sent(index, "DataServiceVersion"), "3.0;NetFx");
+    ck_assert_str_eq(http_fake_sent(fake, index, "Accept"),
+                     "application/json;odata=minimalmetadata");
+    ck_assert_str_eq(http_fake_sent(fake, index, "DataServiceVersion"), "3.0;NetFx");
 }
 
 /* ---- single entities ---- */
@@ -57,8 +27,8 @@ START_TEST(a_table_is_asked_for_in_json) {
     answer(204, NULL, NULL);
     ck_assert_int_eq(table_create(&storage.client, "inventory", deadline(), &err), STATUS_OK);
     assert_request(0, "POST", "/acct/Tables");
-    ck_assert_str_eq(sent(0, "Content-Type"), "application/json");
-    ck_assert_str_eq(sent(0, "Prefer"), "return-no-content");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "Content-Type"), "application/json");
+    ck_assert_str_eq(http_fake_sent(fake, 0, "Prefer"), "return-no-content");
     ck_assert_str_eq(http_fake_request(fake, 0)->body, "{\"TableName\":\"inventory\"}");
 }
 END_TEST
@@ -275,7 +245,8 @@ START_TEST(a_transaction_is_posted_with_the_boundary_that_it_names) {
     ck_assert_int_eq(transact(etag), STATUS_OK);
     ck_assert_str_eq(etag, "W/\"1\"");
     assert_request(0, "POST", "/acct/$batch");
-    const char *type = sent(0, "Content-Type"), *body = http_fake_request(fake, 0)->body;
+    const char *type = http_fake_sent(fake, 0, "Content-Type"),
+               *body = http_fake_request(fake, 0)->body;
     const char *boundary = strstr(type, "boundary=batch_");
     ck_assert_ptr_nonnull(boundary);
     boundary += strlen("boundary=");
@@ -294,7 +265,8 @@ START_TEST(each_transaction_has_a_boundary_of_its_own) {
     answer(202, MULTIPART, "--b\r\n" PART "HTTP/1.1 204 No Content\r\n\r\n--b--");
     ck_assert_int_eq(transact(NULL), STATUS_OK);
     ck_assert_int_eq(transact(NULL), STATUS_OK);
-    ck_assert_str_ne(sent(0, "Content-Type"), sent(1, "Content-Type"));
+    ck_assert_str_ne(http_fake_sent(fake, 0, "Content-Type"),
+                     http_fake_sent(fake, 1, "Content-Type"));
 }
 END_TEST
 
