@@ -3,6 +3,7 @@
 #   - No comment line and no line of Markdown text is wider than 100 columns. Table rows, code
 #     blocks, the targets of links and what a program has made may be.
 #   - No comment line ends in a question mark: a comment says what is so.
+#   - NOLINTNEXTLINE stands in a comment of one line: it speaks of the line after its own.
 #
 #   tools/check-text.sh             checks all folders
 #   tools/check-text.sh FOLDER...   checks these folders, without those below them ("." is the top)
@@ -71,6 +72,7 @@ git ls-files --cached --others --exclude-standard -- '*.[ch]' '*.sh' '*.py' '*.m
         address = $0
         sub(/^.*https?:/, "", address) # an address cannot be broken
         if (width($0) > 100 && (address == $0 || address ~ / /)) complain("a comment wider than 100 columns")
+        if (is_c && /NOLINTNEXTLINE/ && !/\/\*.*\*\/$/) complain("NOLINTNEXTLINE in a comment of several lines")
         text = $0
         if (is_c) sub(/[ \t]*\*\/$/, "", text)
         if (text ~ /[a-z0-9)"`][?]$/ && (is_c || text ~ /^[ \t]*#/)) complain("a comment that ends in a question mark")

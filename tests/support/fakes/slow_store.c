@@ -245,9 +245,8 @@ static void take_connection(struct server *server) {
     need(connection != NULL, "calloc");
     connection->fd = fd;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    /*
-     * The kernel keeps it until it comes with an event. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-     */
+    /* The kernel keeps the connection until it reports it with an event. */
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     need(epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
     server->stats.connections = max(server->stats.connections, ++server->connection_count);
 }
@@ -270,10 +269,8 @@ static void serve_once(struct server *server) {
         }
     }
     struct connection *first;
-    /*
-     * The analyzer does not see that whoever is freed has left the queue.
-     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-     */
+    /* The analyzer does not see that a connection leaves the queue before it is freed. */
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     while ((first = TAILQ_FIRST(&server->queue)) != NULL && first->due_ms <= now_ms()) {
         send_answer(server, first);
     }

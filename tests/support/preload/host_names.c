@@ -6,10 +6,8 @@
 #include <netdb.h>
 #include <string.h>
 
-/*
- * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
- * names
- */
+/* The system's declaration has reserved names. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out) {
     int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
