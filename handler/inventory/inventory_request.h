@@ -58,12 +58,11 @@ struct inventory_request {
     const char *idempotency_key; /* NULL: none */
     /* Units. Confirm: 0 is all. Set total: the new total. Adjust: the difference, but 0. */
     int64_t quantity;
-    int64_t lifetime_ms;      /* reserve, extend; 0: the usual one */
-    int64_t expected_version; /* change only this version; 0: any; below 0: none is right */
-    const char *reason;       /* adjust: for the log; NULL: none */
-    /* Snapshot: initialized. It receives the rows of snapshot_query. */
-    struct product_state *snapshot;
-    const struct inventory_query *snapshot_query;
+    int64_t lifetime_ms;            /* reserve, extend; 0: the usual one */
+    int64_t expected_version;       /* change only this version; 0: any; below 0: none is right */
+    const char *reason;             /* adjust: for the log; NULL: none */
+    struct product_state *snapshot; /* snapshot: initialized; receives the rows of the query */
+    const struct inventory_query *snapshot_query; /* NULL: all rows */
 
     /* Called once, on the loop's thread. It may free the request, or submit it again. */
     void (*done)(struct inventory_request *request);

@@ -22,6 +22,7 @@ void inventory_service_init(struct inventory_service *service, const struct plat
                                               options->max_reservation_lifetime_ms};
     store_preparation_init(&service->preparation, store, options->seeds, options->seed_count,
                            options->is_prepared);
+    service_health_init(&service->health, platform, store, &service->preparation, leases);
     product_queues_init(
         &service->queues,
         &(struct pipeline_shared){.platform = platform,

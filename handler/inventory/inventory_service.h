@@ -25,6 +25,7 @@
 #include "inventory/inventory_store.h"
 #include "inventory/operation.h"
 #include "inventory/product_queues.h"
+#include "inventory/service_health.h"
 #include "inventory/store_preparation.h"
 #include "lease/lease_manager.h"
 
@@ -46,6 +47,7 @@ struct inventory_service {
     struct lease_manager *leases;
     struct store_preparation preparation;
     struct product_queues queues;
+    struct service_health health;
     int64_t max_reservation_lifetime_ms;
 };
 

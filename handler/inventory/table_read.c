@@ -105,6 +105,12 @@ static struct storage_client *client_of(const struct table_read *read) {
     return read->store->client;
 }
 
+/* The customer's rows that have expired come along, since their keys do not tell them apart. */
+static bool is_asked_for(const struct inventory_query *query, const struct reservation *row) {
+    return !query->later_only || row->expires_ms > query->until_ms ||
+           (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0);
+}
+
 /*
  * Rows come in the order of their keys. So once there are enough rows that were not extended, all
  * that expire before the last of them have been read.
@@ -115,6 +121,9 @@ static enum status add_reservation(struct table_read *read, const cJSON *entity,
     const char *customer_id = NULL;
     if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
         return product_entity_unreadable(entity, err);
+    }
+    if (!is_asked_for(&read->query, &row)) {
+        return STATUS_OK;
     }
     read->customer_rows +=
         row.expires_ms > read->query.until_ms && !reservation_list_is_extended(&row);
