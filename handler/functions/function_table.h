@@ -29,7 +29,7 @@
     HTTP("GetReservation", "GET", "inventory/{productId}/reservations/{reservationId}",            \
          get_reservation)                                                                          \
     HTTP("AdjustInventory", "POST", "inventory/{productId}/adjust", adjust_inventory)              \
-    HTTP("Health", "GET", "health", health)                                                        \
+    HTTP("Health", "GET", "health", health_check)                                                  \
     TIMER("ReconcileInventory", "0 */5 * * * *", reconcile_inventory)
 
 /* Each handler is in the file of its name. */

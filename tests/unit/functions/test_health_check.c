@@ -79,7 +79,7 @@ START_TEST(an_answer_that_does_not_come_is_unhealthy) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("health");
+    Suite *suite = suite_create("health_check");
     TCase *answers = tcase_create("answers");
     tcase_set_timeout(answers, 30);
     tcase_add_checked_fixture(answers, set_up, tear_down);

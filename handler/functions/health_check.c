@@ -27,5 +27,5 @@ static void start_health(struct function_run *run) {
     service_health_check(&run->service->health, &own->waiter);
 }
 
-const struct function_handler health = {.start = start_health,
-                                        .run_bytes = sizeof(struct health_run)};
+const struct function_handler health_check = {.start = start_health,
+                                              .run_bytes = sizeof(struct health_run)};
