@@ -65,6 +65,9 @@ cJSON *api_answer_body(cJSON *body, bool complete) {
 }
 
 static void answer_error(struct http_response *response, int http_status, int64_t version,
+                         const char *code, const char *format, va_list arguments) PRINTF_LIKE(5, 0);
+
+static void answer_error(struct http_response *response, int http_status, int64_t version,
                          const char *code, const char *format, va_list arguments) {
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
