@@ -145,18 +145,26 @@ START_TEST(a_reservation_that_was_extended_and_split_is_stored_so_and_can_be_rem
 }
 END_TEST
 
-/* Keys are read in their order, in which an extended reservation stands where it was first. */
+/*
+ * Keys are read in their order, in which an extended reservation stands where it was first. Here
+ * more of them stand in front than a page of such a query has.
+ */
 START_TEST(a_limit_leaves_no_row_out_that_expires_before_an_extended_one) {
+    enum { EXTENDED = 60 };
     int64_t at_ms = now_ms();
-    char id[UUID_TEXT_BYTES];
-    reserve_and_commit("A", "C1", 1, at_ms);
-    reserve_and_commit("A", "C1", 1, at_ms + MINUTE_MS);
-    reserve_and_commit("A", "C1", 1, at_ms + 2 * MINUTE_MS);
-    extend_and_commit(at_ms + 5 * LIFETIME_MS, id);
+    read_all("A");
+    for (int i = 0; i <= EXTENDED; i++) {
+        reserve_in_memory("C1", 1, at_ms + i);
+    }
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    for (int i = 0; i < EXTENDED; i++) {
+        inventory_extend(&state, state.reservations.rows[0], at_ms + 5 * LIFETIME_MS + i);
+    }
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     ck_assert_int_eq(
         read_as("A", (struct inventory_query){.customer_id = "C1", .limit = 1}, &state), STATUS_OK);
     ck_assert_uint_ge(state.reservations.count, 1);
-    ck_assert_int_eq(state.reservations.rows[0]->expires_ms, at_ms + MINUTE_MS + LIFETIME_MS);
+    ck_assert_int_eq(state.reservations.rows[0]->expires_ms, at_ms + EXTENDED + LIFETIME_MS);
 }
 END_TEST
 

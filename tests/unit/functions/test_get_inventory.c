@@ -134,6 +134,32 @@ START_TEST(only_that_customers_active_reservations_are_listed) {
 }
 END_TEST
 
+static const struct inventory_store_ops *store_ops;
+
+static void read_slowly(struct inventory_store *store, const char *product_id,
+                        const struct inventory_query *query, struct product_state *out,
+                        inventory_store_done done, void *context) {
+    clock_fake_advance(&app.store_clock, 20000);
+    store_ops->read(store, product_id, query, out, done, context);
+}
+
+/* The rows of others, which have expired as well by then, were not asked for. */
+START_TEST(a_slow_read_shows_the_product_as_it_was_when_all_that_had_expired_was_asked_for) {
+    reserve(_i, 5, "CUST-123", first);
+    reserve(_i, 3, "CUST-4", second);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 15000);
+    struct inventory_store_ops slow = *app.store.base.ops;
+    store_ops = app.store.base.ops;
+    slow.read = read_slowly;
+    app.store.base.ops = &slow;
+    get_with(_i, "customerId=CUST-4", NULL);
+    app.store.base.ops = store_ops;
+    ck_assert_ptr_nonnull(
+        strstr(answer.body.data, "\"availableQuantity\":92,\"reservedQuantity\":8,"));
+    ck_assert_ptr_nonnull(strstr(answer.body.data, second));
+}
+END_TEST
+
 START_TEST(a_query_that_cannot_be_understood_is_refused) {
     static const char *const queries[] = {
         "reservations=all", "reservations=",  "reservations=none&reservations=none",
@@ -218,6 +244,9 @@ int main(void) {
     tcase_add_loop_test(answers, a_list_may_be_left_out_or_be_of_one_customer, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, only_that_customers_active_reservations_are_listed, 0,
                         CALL_SHAPES);
+    tcase_add_loop_test(
+        answers, a_slow_read_shows_the_product_as_it_was_when_all_that_had_expired_was_asked_for, 0,
+        CALL_SHAPES);
     tcase_add_loop_test(answers, a_query_that_cannot_be_understood_is_refused, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, what_the_caller_has_already_is_not_sent_again, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, once_a_reservation_has_expired_the_answer_is_another_one, 0,
