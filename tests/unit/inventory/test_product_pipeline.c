@@ -132,6 +132,27 @@ START_TEST(a_known_product_is_not_read_again_and_a_lease_in_hand_not_acquired_ag
 }
 END_TEST
 
+/* _i 1: the pipeline was idle in between, and has dropped the row. */
+START_TEST(a_reservation_just_made_is_sold_without_a_look_up_while_the_pipeline_is_busy) {
+    struct caller maker = caller_reserves(3), buyer = caller_reserves(1);
+    caller_submit(&maker);
+    caller_assert_granted(&maker);
+    fixture_advance(_i * LINGER_MS);
+    ck_assert_int_eq(fixture_state(), _i == 0 ? PIPELINE_LINGERING : PIPELINE_IDLE);
+    buyer.request.operation = &operation_confirm;
+    buyer.request.customer_id = NULL;
+    buyer.request.reservation_id = maker.request.reservation.id;
+    buyer.request.quantity = 2;
+    caller_submit(&buyer);
+    caller_assert_served(&buyer, STATUS_OK);
+    ck_assert_int_eq(buyer.request.units, 2);
+    ck_assert_int_eq(buyer.request.remaining, 1);
+    ck_assert_int_eq(buyer.request.total, PIPELINE_FIXTURE_UNITS - 2);
+    ck_assert_int_eq(fixture_count(SCRIPTED_READ), 1 + _i);
+    fixture_assert_stored(PIPELINE_FIXTURE_UNITS - 3, 3, 1);
+}
+END_TEST
+
 START_TEST(a_snapshot_is_taken_in_its_batch) {
     struct caller callers[] = {caller_reserves(2), caller_expires()};
     struct product_state snapshot;
@@ -449,6 +470,8 @@ int main(void) {
     tcase_add_test(
         way, the_rows_of_the_first_release_come_with_the_product_and_those_of_others_beside_it);
     tcase_add_test(way, what_single_requests_need_is_looked_up_at_once);
+    tcase_add_loop_test(
+        way, a_reservation_just_made_is_sold_without_a_look_up_while_the_pipeline_is_busy, 0, 2);
     tcase_add_loop_test(
         way, a_known_product_is_not_read_again_and_a_lease_in_hand_not_acquired_again, 0, 2);
     tcase_add_test(way, a_snapshot_is_taken_in_its_batch);
