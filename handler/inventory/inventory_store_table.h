@@ -22,7 +22,7 @@
 
 #include "inventory/expiry_index.h"
 #include "inventory/inventory_store.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum { TABLE_NAME_BYTES = 64 };
 

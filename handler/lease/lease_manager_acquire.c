@@ -12,7 +12,7 @@
 #include "base/uuid.h"
 #include "lease/lease_manager.h"
 #include "lease/lease_manager_internal.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum {
     MAX_ACQUIRE_WAIT_MS = 200, /* unless acquire_retry_ms is longer */

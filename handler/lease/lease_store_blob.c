@@ -9,7 +9,7 @@
 #include "base/uuid.h"
 #include "lease/lease_names.h"
 #include "storage/blob_client.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum {
     /*

@@ -23,7 +23,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 #include "storage/table_batch.h"
 
 /* How an operation ended. `err` is never NULL. */

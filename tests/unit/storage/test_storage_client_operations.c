@@ -2,7 +2,7 @@
  * Storage operations that are cancelled or abandoned, waits between them, and deadlines that come
  * while the program works. It runs in virtual time.
  */
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
