@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/checks/inventory_adds_up.h"
 #include "support/processes/check_main.h"
 
 enum { MINUTE_MS = 60 * 1000 };
