@@ -164,21 +164,21 @@ static void refuse(void *context) {
 }
 
 /* Wants every name at once except "a", which it rejects in the loop's next round. */
-static bool is_not_wanted(void *context, const char *name, lease_store_blob_wanted_done done,
-                          void *done_context) {
+static enum lease_wish is_not_wanted(void *context, const char *name,
+                                     lease_store_blob_wanted_done done, void *done_context) {
     ck_assert_ptr_eq(context, &store);
     if (strcmp(name, "a") != 0) {
-        return true;
+        return LEASE_WANTED;
     }
     refused_done = done;
     answer_task = (struct loop_task){.run = refuse, .context = done_context};
     event_loop_post(storage.client.platform->loop, &answer_task);
-    return false;
+    return LEASE_WISH_PENDING;
 }
 
 /* With _i 1 the container is missing too. */
 START_TEST(a_missing_blob_that_is_not_wanted_is_not_created) {
-    store.is_wanted = is_not_wanted;
+    store.wants = is_not_wanted;
     store.context = &store;
     answer(404, _i == 0 ? "BlobNotFound" : "ContainerNotFound");
     ck_assert_int_eq(acquire("a"), STATUS_NOT_FOUND);
@@ -427,13 +427,13 @@ static lease_store_blob_wanted_done asked_done;
 static void *asked_context;
 static sem_t asked;
 
-static bool ask_later(void *context, const char *name, lease_store_blob_wanted_done done,
-                      void *done_context) {
+static enum lease_wish ask_later(void *context, const char *name, lease_store_blob_wanted_done done,
+                                 void *done_context) {
     (void)context, (void)name;
     asked_done = done;
     asked_context = done_context;
     sem_post(&asked);
-    return false;
+    return LEASE_WISH_PENDING;
 }
 
 static void start_only(void *context) {
@@ -519,7 +519,7 @@ END_TEST
 
 START_TEST(an_acquire_may_be_abandoned_while_it_asks_whether_its_blob_is_wanted) {
     sem_init(&asked, 0, 0);
-    store.is_wanted = ask_later;
+    store.wants = ask_later;
     answer(404, "BlobNotFound");
     start_waited(ACQUIRE);
     while (sem_wait(&asked) != 0) { /* interrupted by a signal */
@@ -534,7 +534,7 @@ END_TEST
 
 START_TEST(an_answer_to_whether_a_blob_is_wanted_may_come_later) {
     sem_init(&asked, 0, 0);
-    store.is_wanted = ask_later;
+    store.wants = ask_later;
     answer(404, "BlobNotFound");
     answer(201, "");
     hang();
