@@ -21,6 +21,7 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
         return batch_refuse(batch, request);
     }
     if (request->quantity > batch->state->product.available) {
+        /* Leaves room for the reservation, and for the record of the key if it has one. */
         (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
     request->status =
@@ -37,7 +38,10 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
     return batch_grant(batch, request, request->quantity, reservation->id);
 }
 
-/* A release of more reservations than a transaction holds goes first, and releases what fits. */
+/*
+ * A release that needs more room than is left waits for the next batch. If no change comes before
+ * it, it is decided in any case: what does not fit into the transaction is not released.
+ */
 static enum request_stage decide_release(struct batch *batch, struct inventory_request *request) {
     int changes =
         inventory_release_changes(batch->state, request->customer_id, request->reservation_id,
@@ -78,6 +82,7 @@ static enum request_stage decide_set_total(struct batch *batch, struct inventory
         request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
     if (can_be_met && request->quantity < product->total - product->available) {
         int64_t needed = product->total - request->quantity;
+        /* Leaves room for the change of the total. */
         (void)inventory_expire_for(batch->state, needed, batch->certain_ms, 1);
     }
     request->is_set = inventory_set_total(batch->state, request->quantity);

@@ -15,6 +15,7 @@
 
 #include "inventory/inventory_request.h"
 
+/* A release of stock acquires the shortest lease that Azure grants, as docs/leases.md promises. */
 enum { RELEASE_OPERATION_LEASE_S = 15 };
 
 struct batch;
@@ -52,7 +53,8 @@ struct operation {
 
     /*
      * The rule. Decides the request on the batch's product, and returns its new stage. Returns the
-     * stage unchanged if the transaction has no room for the request: it waits for the next batch.
+     * stage unchanged if the request has to wait for the next batch: the transaction has no room
+     * for it, or it needs units of expired reservations that cannot be removed yet (certain_ms).
      */
     enum request_stage (*decide)(struct batch *batch, struct inventory_request *request);
 

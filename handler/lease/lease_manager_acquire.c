@@ -141,8 +141,9 @@ static void acquire_give_up(struct lease_acquire *acquire, enum status status, c
 /* ---- asking ---- */
 
 /*
- * Returns the wait after `wait_ms`: 1.5 to 2 times as long, and at least 1 ms longer. The jitter
- * spreads out the handlers that wait for the same lease.
+ * Returns the wait after `wait_ms`: 1.5 to 2 times as long, and at least 1 ms longer, up to
+ * MAX_ACQUIRE_WAIT_MS or the first wait, whichever is longer. The jitter spreads out those that
+ * wait for the same lease.
  */
 static int64_t next_wait_ms(const struct random_source *random, int64_t wait_ms,
                             int64_t first_wait_ms) {
@@ -298,7 +299,7 @@ static void on_acquire_timer(void *context) {
 
 /* ---- starting ---- */
 
-/* Returns until when a held lease is waited for. */
+/* Returns the time of the last try while somebody else holds the lease. */
 static int64_t wait_end_ms(const struct lease_manager *manager,
                            const struct leasehold_request *request, int64_t now_ms) {
     if (request->try_once) {
