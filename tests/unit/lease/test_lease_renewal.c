@@ -346,6 +346,17 @@ START_TEST(when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_
 }
 END_TEST
 
+START_TEST(when_the_retries_are_used_up_a_new_renewal_still_waits_for_retry_after) {
+    options.renew_max_retries = 0;
+    restart(30);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL),
+                     LEASE_OUTCOME_NO_RETRY);
+    lease_renewal_renew_now(&renewal, &lease, RENEWAL + 1);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
+}
+END_TEST
+
 START_TEST(at_the_safe_deadline_it_is_lost_instead) {
     lease_renewal_renew_now(&renewal, &lease, SAFE_UNTIL);
     due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
@@ -701,6 +712,8 @@ static void add_hastened(Suite *suite) {
     tcase_add_test(hastened, a_retry_that_waits_is_not_hurried);
     tcase_add_test(hastened,
                    when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own);
+    tcase_add_test(hastened,
+                   when_the_retries_are_used_up_a_new_renewal_still_waits_for_retry_after);
     tcase_add_test(hastened, at_the_safe_deadline_it_is_lost_instead);
     tcase_add_test(hastened, an_infinite_lease_and_a_released_one_are_not_renewed);
 }
