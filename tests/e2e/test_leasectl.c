@@ -119,13 +119,13 @@ static void expect(const char *const *words, int exit_code, const char *text) {
 /* A number of `leasectl show`. */
 static int64_t shown(const char *product_id, const char *key) {
     const char *output = run(WORDS("--json", "show", product_id), 0);
-    cJSON *picture = NULL;
+    cJSON *snapshot = NULL;
     int64_t value = 0;
     struct error err;
-    ck_assert_msg(json_parse(output, strlen(output), &picture, &err) == STATUS_OK, "%s: %s",
+    ck_assert_msg(json_parse(output, strlen(output), &snapshot, &err) == STATUS_OK, "%s: %s",
                   err.message, output);
-    ck_assert_msg(json_int64(picture, key, &value), "no %s in %s", key, output);
-    cJSON_Delete(picture);
+    ck_assert_msg(json_int64(snapshot, key, &value), "no %s in %s", key, output);
+    cJSON_Delete(snapshot);
     return value;
 }
 
