@@ -170,11 +170,11 @@ static void examine_row(const struct product_change *change, const cJSON *row,
 /* ---- what follows ---- */
 
 /*
- * Returns true if this answer leaves it open whether the transaction was carried out. Memory may
- * also run out while the reply is read, after the request was sent.
+ * Returns true if this answer leaves it open whether the transaction was carried out. Without
+ * memory it may not even have been sent. That counts too, so that it is sent again.
  */
-static bool leaves_doubt(enum status answer) {
-    return answer == STATUS_UNAVAILABLE || answer == STATUS_CANCELLED || answer == STATUS_NO_MEMORY;
+static bool leaves_doubt(const struct error *answer) {
+    return answer->may_have_happened || answer->status == STATUS_NO_MEMORY;
 }
 
 enum next_step { STEP_SUCCEED, STEP_FAIL, STEP_REJECT, STEP_SEND_AGAIN, STEP_GIVE_UP };
@@ -329,7 +329,7 @@ static void on_sent(void *context, enum status status, const struct error *err) 
     }
     commit->answer = *err;
     commit->answer.status = status;
-    commit->is_in_doubt = commit->is_in_doubt || leaves_doubt(status);
+    commit->is_in_doubt = commit->is_in_doubt || leaves_doubt(&commit->answer);
     if (status == STATUS_TOO_LARGE && !commit->is_in_doubt) { /* it was not sent */
         end_transaction(commit, status, err);
         return;

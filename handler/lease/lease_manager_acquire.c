@@ -28,8 +28,9 @@ static void on_release_task(void *context) {
 }
 
 /*
- * Allocates everything before storage is asked, so that a granted lease is never dropped for lack
- * of memory or random numbers.
+ * Allocates everything before storage is asked. So to hold or to release a granted lease needs no
+ * more memory or random numbers. If there is no memory for storage's reply, the lease may have been
+ * granted, and is released (may_be_granted).
  */
 static enum status managed_lease_new(struct lease_manager *manager,
                                      const struct leasehold_request *request,
@@ -166,13 +167,14 @@ static int64_t advance_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
 }
 
 /*
- * Whether storage may have granted the lease to one of the attempts. A conflict rules that out,
- * because the lease is somebody else's. Other definite failures do not if an earlier attempt had no
- * reply (was_in_doubt): credentials that are rejected now say nothing about that attempt.
+ * Returns true if storage may have granted the lease to one of the attempts. A conflict rules that
+ * out, because the lease is somebody else's. An answer that should be impossible (STATUS_INTERNAL)
+ * does not. Any other failure leaves it open if the reply to an attempt is unknown: credentials
+ * that are rejected now say nothing about an earlier attempt.
  */
 static bool may_be_granted(enum status status, const struct error *err) {
-    return status == STATUS_OK || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
-           status == STATUS_INTERNAL || (status != STATUS_LEASE_CONFLICT && err->was_in_doubt);
+    return status == STATUS_OK || status == STATUS_INTERNAL ||
+           (status != STATUS_LEASE_CONFLICT && err->may_have_happened);
 }
 
 /* Somebody else holds the lease. Returns false if there is no time for another try. */

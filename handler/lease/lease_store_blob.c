@@ -161,18 +161,30 @@ struct blob_acquire {
     int64_t deadline_ms;
     int round;
     struct error missing; /* storage's reply to the last try: the blob or container is missing */
+    bool may_be_granted;  /* the reply to an attempt to acquire the lease is unknown */
     struct correlation correlation; /* a copy of the caller's */
     bool has_correlation;
 };
 
 static void acquire_try(struct blob_acquire *acquire);
 
+/*
+ * Ends the acquire with a failure. What may have happened is a grant: to the last try or to an
+ * earlier one, but not to a request that creates a blob.
+ */
+static void acquire_fail(struct blob_acquire *acquire, enum status status,
+                         const struct error *err) {
+    struct error failure = *err;
+    failure.may_have_happened = acquire->may_be_granted;
+    blob_call_end(&acquire->base, status, &failure);
+}
+
 /* Ends the acquire because `what`, which was missing, could not be created. */
 static void acquire_end_uncreated(struct blob_acquire *acquire, const char *what, const char *name,
                                   enum status status, const struct error *err) {
     struct error failure = *err;
     error_wrap(&failure, "creating the %s %s", what, name);
-    blob_call_end(&acquire->base, status, &failure);
+    acquire_fail(acquire, status, &failure);
 }
 
 /* If somebody else was first, or has deleted the container since, the next round notices it. */
@@ -223,7 +235,7 @@ static void create_blob(struct blob_acquire *acquire) {
     http_headers_cleanup(&metadata);
     if (status != STATUS_OK) {
         struct error err;
-        blob_call_end(&acquire->base, error_set(&err, status, "%s", status_text(status)), &err);
+        acquire_fail(acquire, error_set(&err, status, "%s", status_text(status)), &err);
     }
 }
 
@@ -249,7 +261,7 @@ static void create_missing(struct blob_acquire *acquire) {
             &acquire->missing,
             "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
             store->options->container);
-        blob_call_end(&acquire->base, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
+        acquire_fail(acquire, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
     } else {
         blob_container_create_start(&acquire->base.operation, store->client,
                                     store->options->container, acquire->deadline_ms,
@@ -275,7 +287,7 @@ static void on_wanted(void *context, bool is_wanted) {
         struct error err;
         error_set(&err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard",
                   acquire->name);
-        blob_call_end(&acquire->base, STATUS_NOT_FOUND, &err);
+        acquire_fail(acquire, STATUS_NOT_FOUND, &err);
     }
     correlation_use(before);
 }
@@ -291,15 +303,18 @@ static void on_missing(struct blob_acquire *acquire) {
 
 static void on_tried(void *context, enum status status, int64_t sent_ms, const struct error *err) {
     struct blob_acquire *acquire = context;
+    if (status == STATUS_OK) {
+        acquire->base.call->sent_ms = sent_ms;
+        blob_call_end(&acquire->base, STATUS_OK, err);
+        return;
+    }
+    acquire->may_be_granted = acquire->may_be_granted || err->may_have_happened;
     if (status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND) {
         acquire->missing = *err;
         on_missing(acquire);
-        return;
+    } else {
+        acquire_fail(acquire, status, err);
     }
-    if (status == STATUS_OK) {
-        acquire->base.call->sent_ms = sent_ms;
-    }
-    blob_call_end(&acquire->base, status, err);
 }
 
 static void acquire_try(struct blob_acquire *acquire) {
@@ -308,7 +323,7 @@ static void acquire_try(struct blob_acquire *acquire) {
         struct error err;
         error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created",
                   acquire->base.blob, store->options->container);
-        blob_call_end(&acquire->base, STATUS_UNAVAILABLE, &err);
+        acquire_fail(acquire, STATUS_UNAVAILABLE, &err);
         return;
     }
     blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container,

@@ -86,10 +86,10 @@ static void wait_for_retry(struct storage_operation *operation, int64_t delay_ms
 static void on_failure(struct storage_operation *operation, enum attempt_outcome outcome,
                        struct error *failure) {
     const struct platform *platform = operation->client->platform;
-    failure->was_in_doubt = operation->retry.is_in_doubt;
     struct retry_decision decision =
         retry_policy_decide(&operation->retry, outcome, failure->retry_after_ms,
                             random_fraction(platform->random), clock_now_ms(platform->clock));
+    failure->may_have_happened = operation->retry.is_in_doubt;
     switch (decision.verdict) {
     case RETRY_WAIT:
         operation->last_failure = *failure;
@@ -109,6 +109,9 @@ static enum attempt_outcome outcome_of(struct storage_operation *operation, enum
                                        const struct error *failure) {
     if (status == STATUS_UNAVAILABLE) {
         return ATTEMPT_UNANSWERED;
+    }
+    if (failure->http_status == 0) {
+        return ATTEMPT_UNREADABLE;
     }
     bool may_renew =
         !operation->retry.token_was_renewed &&
@@ -201,6 +204,11 @@ static bool is_cancelled(struct storage_client *client) {
     return cancelled;
 }
 
+/* Returns true if storage may have carried out the request of an operation that ends now. */
+static bool may_have_happened(const struct storage_operation *operation) {
+    return operation->state == STORAGE_OPERATION_SENDING || operation->retry.is_in_doubt;
+}
+
 /* Ends an operation with STATUS_CANCELLED, in any state. */
 static void cancel_operation(struct storage_operation *operation) {
     const struct correlation *before = correlation_use(operation->correlation);
@@ -210,6 +218,7 @@ static void cancel_operation(struct storage_operation *operation) {
         storage_attempt_describe(&operation->client->attempt, operation->request, what);
     }
     error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
+    err.may_have_happened = may_have_happened(operation);
     http_client_abandon(operation->client->platform->http, &operation->exchange);
     event_loop_stop_timer(operation->client->platform->loop, &operation->wait);
     end_operation(operation, STATUS_CANCELLED, NULL, &err);
@@ -419,6 +428,7 @@ void storage_client_cleanup(struct storage_client *client) {
         struct error err;
         event_loop_stop_timer(client->platform->loop, &operation->wait);
         error_set(&err, STATUS_CANCELLED, "the storage client is being closed");
+        err.may_have_happened = may_have_happened(operation);
         end_operation(operation, STATUS_CANCELLED, NULL, &err);
     }
     storage_attempt_cleanup(&client->attempt);

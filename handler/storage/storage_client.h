@@ -71,9 +71,12 @@ void storage_client_cleanup(struct storage_client *client);
  *
  * STATUS_UNAVAILABLE   the deadline came; `err` says why the last attempt failed
  * STATUS_CANCELLED     the network or the storage client is being freed
- * STATUS_TOO_LARGE     the answer was over STORAGE_MAX_RESPONSE_BYTES
- * STATUS_NO_MEMORY
+ * STATUS_TOO_LARGE     the answer was over STORAGE_MAX_RESPONSE_BYTES, or its headers over 64 KiB
+ * STATUS_NO_MEMORY     for the request, or for the answer
  * and the statuses of storage_error.h and of the credential
+ *
+ * After any of these, err->may_have_happened tells whether storage may have carried out the
+ * request. The status alone does not: memory may run out before it is sent, or after.
  */
 typedef void (*storage_done)(void *context, enum status status, struct http_reply *reply,
                              const struct error *err);

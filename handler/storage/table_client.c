@@ -247,6 +247,7 @@ void table_query_start(struct table_call *call, struct storage_client *client,
 static enum status set_outcome_unknown(struct error *err) {
     error_wrap(err, "what became of the transaction is not known");
     err->status = STATUS_UNAVAILABLE;
+    err->may_have_happened = true;
     return STATUS_UNAVAILABLE;
 }
 
@@ -277,7 +278,7 @@ static enum status read_batch(const struct http_reply *reply, size_t count, char
 
 static enum status read_transaction(struct table_call *call, enum status sent,
                                     const struct http_reply *reply, struct error *err) {
-    if (sent == STATUS_TOO_LARGE && storage_request_status(&call->request) == STATUS_OK) {
+    if (sent == STATUS_TOO_LARGE && err->may_have_happened) {
         return set_outcome_unknown(err); /* the answer was too large, not the transaction */
     }
     if (sent != STATUS_OK) {

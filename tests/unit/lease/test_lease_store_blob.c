@@ -281,7 +281,33 @@ START_TEST(a_refused_acquire_tells_whether_an_attempt_before_had_no_answer) {
     answer(403, "AuthorizationFailure");
     ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 1 + had_no_answer);
-    ck_assert(err.was_in_doubt == had_no_answer);
+    ck_assert(err.may_have_happened == had_no_answer);
+}
+END_TEST
+
+/* The lease was granted, but the reply is too long to be read. */
+START_TEST(an_acquire_whose_reply_cannot_be_read_may_be_granted) {
+    static char headers[70 * 1024];
+    int length = snprintf(headers, sizeof headers, "X-Long: ");
+    memset(headers + length, 'x', 66 * 1024);
+    snprintf(headers + length + 66 * 1024, sizeof headers - 67 * 1024, "\r\n");
+    http_fake_push(fake, &(struct http_fake_answer){.status = 201, .headers = headers});
+    ck_assert_int_eq(acquire("a"), STATUS_TOO_LARGE);
+    ck_assert(err.may_have_happened);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+/* _i 0: the blob's creation had no answer. 1: so had an acquire before it, which may yet arrive. */
+START_TEST(what_cannot_be_created_leaves_only_an_acquire_in_doubt) {
+    if (_i == 1) {
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    }
+    answer(404, "BlobNotFound");
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    answer(403, "AuthorizationFailure");
+    ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
+    ck_assert(err.may_have_happened == (_i == 1));
 }
 END_TEST
 
@@ -541,6 +567,8 @@ int main(void) {
     tcase_add_test(tests, a_blob_that_cannot_be_created_is_named);
     tcase_add_loop_test(tests, a_refused_acquire_tells_whether_an_attempt_before_had_no_answer, 0,
                         2);
+    tcase_add_test(tests, an_acquire_whose_reply_cannot_be_read_may_be_granted);
+    tcase_add_loop_test(tests, what_cannot_be_created_leaves_only_an_acquire_in_doubt, 0, 2);
     tcase_add_test(tests, metadata_that_no_header_can_hold_is_refused);
     tcase_add_test(
         tests,
