@@ -51,8 +51,8 @@ struct error {
     char message[512];   /* one line, cut where it is too long */
 
     /*
-     * Storage may have carried out what was asked. So it is after any attempt that was sent and
-     * whose reply was lost or could not be read, whatever the status.
+     * Storage may have carried out what was asked: an attempt was sent, and its reply was lost or
+     * could not be read. The status alone does not tell.
      */
     bool may_have_happened;
 };

@@ -264,8 +264,7 @@ static void create_missing(struct blob_acquire *acquire) {
     } else if (!store->options->create_container) {
         error_wrap(&acquire->missing,
                    "the container %s does not exist, and may not be created (option "
-                   "create_container, setting "
-                   "CreateContainerIfNotExists)",
+                   "create_container, setting CreateContainerIfNotExists)",
                    store->options->container);
         acquire_fail(acquire, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
     } else {

@@ -2,14 +2,12 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/uuid.h"
 #include "http/loop_call.h"
 #include "identity/credential.h"
-#include "identity/storage_account.h"
 
 enum {
     /*

@@ -119,9 +119,9 @@ void table_query_start(struct table_call *call, struct storage_client *client,
  *
  * There is one attempt only. A repeat after a lost answer would fail because of its own success,
  * and only the caller can tell what that means. If err->may_have_happened is set, the transaction
- * may have been committed, or may be committed later, because a sent request cannot be called back.
- * So a missing row that it inserts proves nothing. Sending the same operations again is safe if one
- * of them has an ETag for If-Match: then at most one of the two transactions succeeds.
+ * may have been committed. It may also be committed later, because a sent request cannot be called
+ * back. So a missing row that it inserts proves nothing. Sending the same operations again is safe
+ * if one of them has an ETag for If-Match: then at most one of the two transactions succeeds.
  *
  * STATUS_PRECONDITION_FAILED   an If-Match did not match
  * STATUS_ALREADY_EXISTS        an inserted row existed
