@@ -1,6 +1,7 @@
 /*
  * main.c - the handler: load the settings, start the services, serve, stop in reverse order.
  */
+#include <assert.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +38,9 @@ enum {
     LAST_LINE_MS = 300, /* see fail_after_pause */
     READER_MS = 2000,
 };
+
+static_assert(2 * MAX_IN_HAND <= STORE_MAX_FAILED_STARTS,
+              "each request starts at most two operations in a round of the loop");
 
 struct app {
     struct services services;

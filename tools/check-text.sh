@@ -20,7 +20,7 @@ else
 fi
 
 # shellcheck disable=SC2016 # awk's dollars
-git ls-files --cached --others --exclude-standard -- '*.[ch]' '*.sh' '*.py' '*.md' '*.mk' Makefile |
+git ls-files --cached --others --exclude-standard -- '*.[ch]' '*.sh' '*.py' '*.md' '*.mk' Makefile .ci/run |
     grep -v '^tests/data/' | sort | xargs awk -v folders="$folders" -v mode="$mode" '
     function complain(why) {
         counts[folder]++

@@ -2,8 +2,9 @@
  * clock.h - the two clocks of the program. They are passed in, so that tests can step them.
  *
  * Vocabulary   now    milliseconds on a clock that never jumps and counts suspended time
- *                     (CLOCK_BOOTTIME). Its zero has no meaning. Every deadline, expiry and
- *                     interval uses this clock.
+ *                     (CLOCK_BOOTTIME). Its zero has no meaning. Every deadline and interval uses
+ *                     this clock, and so does the end of a lease. Reservations and idempotency
+ *                     records expire on storage's clock (storage/storage_clock.h).
  *              wall   milliseconds since 1970-01-01T00:00:00Z; it may jump. It is for headers, logs
  *                     and dates in answers (Retry-After, the end of a token), and for storage_clock
  *                     until storage has answered once.

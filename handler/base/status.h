@@ -46,10 +46,15 @@ struct error {
     enum status status;
     int http_status;     /* of storage's answer; 0: there was none */
     int retry_after_ms;  /* the wait that storage asked for; 0: none */
-    bool was_in_doubt;   /* storage may have carried out an earlier attempt */
     char code[64];       /* x-ms-error-code or the OData error code; "" if none */
     char request_id[40]; /* x-ms-request-id; "" if none */
     char message[512];   /* one line, cut where it is too long */
+
+    /*
+     * Storage may have carried out what was asked: an attempt was sent, and its reply was lost or
+     * could not be read. The status alone does not tell.
+     */
+    bool may_have_happened;
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))

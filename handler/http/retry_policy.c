@@ -30,6 +30,7 @@ int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, in
  *     NOT_SENT         no             no       always
  *     TOKEN_REJECTED   no             no       the first time, as nothing was done
  *     UNANSWERED       yes            yes      until max_attempts are counted
+ *     UNREADABLE       yes            -        never
  *     DECIDED          no             -        never
  *
  * A request that may be tried again waits for its backoff, unless that would reach the deadline.
@@ -50,6 +51,9 @@ struct retry_decision retry_policy_decide(struct retry_state *state, enum attemp
         state->is_in_doubt = true;
         state->counted++;
         may_repeat = state->counted != state->max_attempts;
+        break;
+    case ATTEMPT_UNREADABLE:
+        state->is_in_doubt = true;
         break;
     case ATTEMPT_DECIDED:
         break;

@@ -5,7 +5,7 @@
  * time and random numbers are passed in.
  *
  * Vocabulary   attempt     one HTTP call
- *              in doubt    an earlier attempt was sent and never answered, so the server may have
+ *              in doubt    an attempt was sent and its reply is unknown, so the server may have
  *                          carried out the request
  */
 #ifndef HTTP_RETRY_POLICY_H
@@ -41,6 +41,11 @@ enum attempt_outcome {
      * in doubt. Retried until max_attempts are counted.
      */
     ATTEMPT_UNANSWERED,
+    /*
+     * Sent; the reply could not be read for lack of memory, was too large, or is no longer waited
+     * for. The request is in doubt as well. Never retried.
+     */
+    ATTEMPT_UNREADABLE,
     /* Any other answer or failure. Never retried. */
     ATTEMPT_DECIDED,
 };

@@ -21,7 +21,7 @@
  *              A forbidden token stays in use while the next one is fetched, again at most once in
  *              10 s.
  *              authorize never waits. A request that finds no token tries again
- *              (storage_request.h), unless the last fetch ended with UNAUTHORIZED or NOT_FOUND:
+ *              (storage_client.h), unless the last fetch ended with UNAUTHORIZED or NOT_FOUND:
  *              then it fails at once, with STATUS_UNAUTHORIZED. A token is only sent over https, or
  *              over http to this machine.
  * Threads      The loop's. init and cleanup may also be called while the loop does not use the

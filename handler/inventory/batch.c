@@ -187,8 +187,8 @@ static enum request_stage batch_decide_anew(struct batch *batch,
 }
 
 /*
- * Decides one request. It may be decided already: it failed alone, or it was refused while another
- * had to be looked up. Returns false if the transaction has no room for it.
+ * Decides one request. It may be decided already: it failed alone, or it got its answer before the
+ * key of another request was looked up. Returns false if it has to wait for the next batch.
  */
 static bool batch_decide_one(struct batch *batch, struct inventory_request *request) {
     if (request->stage == REQUEST_DECIDED) {

@@ -39,7 +39,7 @@ struct batch {
     int64_t lifetime_ms;                /* of reservations whose requests name no other */
     const struct random_source *random; /* for their ids */
     int64_t now_ms;                     /* storage's time, at which everything is decided */
-    int64_t certain_ms;  /* <= now_ms; storage has certainly reached it: rows are removed by it */
+    int64_t certain_ms;  /* <= now_ms; rows of what had expired by then may be removed */
     enum status failure; /* STATUS_OK, or why the decisions must not be committed */
 };
 
@@ -60,13 +60,13 @@ enum batch_outcome {
  */
 enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence);
 
-/* The cached product was thrown away: every request is undecided again, and lacks its rows. */
+/* Makes every request undecided, and without its rows, because the cache was emptied. */
 void batch_reset(struct batch *batch);
 
-/* The request was not decided in its batch. It starts anew in the next, with the rows it has. */
+/* Prepares an undecided request for its next batch. It keeps its rows and its record. */
 void batch_forget_decision(struct inventory_request *request);
 
-/* Makes every request with a key need a look-up. */
+/* Makes every request with a key need a look-up, unless its record was found already. */
 void batch_look_up_keys(struct batch *batch);
 
 /*

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "inventory/expiry_cleanup.h"
+#include "inventory/row_deletion.h"
 #include "inventory/store_operation.h"
 #include "storage/table_client.h"
 
@@ -49,9 +49,9 @@ static bool is_minute_of_earlier(const struct product_state *state, size_t at) {
 }
 
 /*
- * Computes the expiry row of change number `at` and records it in `after`. Returns true if it
- * differs from the last one of the product and from those of earlier changes, and false without a
- * row if the change adds nothing. The reservations count first, then the records.
+ * Computes the expiry row of change number `at` and notes its time in `after`. Returns true if that
+ * differs from the time noted before and from those of earlier changes, and false without a row if
+ * the change adds nothing. The reservations count first, then the records.
  */
 static bool change_needs_row(const struct product_state *state, struct product *after, size_t at,
                              struct expiry_row *row) {
@@ -222,17 +222,17 @@ void expiry_index_find_expired(struct expiry_index *index, int64_t now_ms, struc
 
 /* ---- clean_up_expired: first the records, then the expiry rows ---- */
 
-struct clean_up {
+struct expiry_deletion {
     struct store_operation base;
     struct expiry_index *index;
     const char *product_id;
     int *out_records_deleted;
     /* The expiry rows to delete. */
-    struct expiry_cleanup_row *rows;
+    struct row_to_delete *rows;
     size_t count;
     bool has_records; /* one of them is for records */
     int records_deleted;
-    struct expiry_cleanup cleanup;
+    struct row_deletion rows_under_way;
 };
 
 static bool is_deletable(const struct expiry_row *row, int64_t now_ms) {
@@ -260,55 +260,55 @@ static size_t first_row_of(const struct expiry_index *index, const char *product
  * `now_ms`, and only rows that were over by then are deleted.
  * STATUS_NO_MEMORY.
  */
-static enum status collect_rows(struct clean_up *clean_up, int64_t now_ms) {
-    const struct expiry_index *index = clean_up->index;
-    size_t first = first_row_of(index, clean_up->product_id), end = first;
+static enum status collect_rows(struct expiry_deletion *deletion, int64_t now_ms) {
+    const struct expiry_index *index = deletion->index;
+    size_t first = first_row_of(index, deletion->product_id), end = first;
     while (end < index->found_count &&
-           strcmp(index->found[end].product_id, clean_up->product_id) == 0) {
+           strcmp(index->found[end].product_id, deletion->product_id) == 0) {
         end++;
     }
-    clean_up->rows = calloc(end - first + 1, sizeof *clean_up->rows);
-    if (clean_up->rows == NULL) {
+    deletion->rows = calloc(end - first + 1, sizeof *deletion->rows);
+    if (deletion->rows == NULL) {
         return STATUS_NO_MEMORY;
     }
     for (size_t i = first; i < end; i++) {
         const struct expiry_row *found = &index->found[i];
         if (is_deletable(found, now_ms)) {
-            struct expiry_cleanup_row *row = &clean_up->rows[clean_up->count++];
+            struct row_to_delete *row = &deletion->rows[deletion->count++];
             product_entity_expiry_key(found, row->row_key);
             snprintf(row->etag, sizeof row->etag, "*");
-            clean_up->has_records = clean_up->has_records || found->kind == EXPIRY_OF_RECORDS;
+            deletion->has_records = deletion->has_records || found->kind == EXPIRY_OF_RECORDS;
         }
     }
     return STATUS_OK;
 }
 
 static void on_rows_deleted(void *context, enum status status, const struct error *err) {
-    struct clean_up *clean_up = context;
+    struct expiry_deletion *deletion = context;
     struct error failure = *err;
-    free(clean_up->rows);
+    free(deletion->rows);
     if (status == STATUS_OK) {
-        *clean_up->out_records_deleted = clean_up->records_deleted;
+        *deletion->out_records_deleted = deletion->records_deleted;
     } else {
-        error_wrap(&failure, "cleaning up what has expired of product %s", clean_up->product_id);
+        error_wrap(&failure, "cleaning up what has expired of product %s", deletion->product_id);
     }
-    store_operation_end(&clean_up->base, status, &failure);
+    store_operation_end(&deletion->base, status, &failure);
 }
 
-static void delete_rows(struct clean_up *clean_up) {
-    expiry_cleanup_rows_start(&clean_up->cleanup, clean_up->index->client, clean_up->index->table,
-                              EXPIRY_PARTITION, clean_up->rows, clean_up->count, on_rows_deleted,
-                              clean_up);
+static void delete_rows(struct expiry_deletion *deletion) {
+    row_deletion_start(&deletion->rows_under_way, deletion->index->client, deletion->index->table,
+                       EXPIRY_PARTITION, deletion->rows, deletion->count, on_rows_deleted,
+                       deletion);
 }
 
 static void on_records_deleted(void *context, enum status status, const struct error *err) {
-    struct clean_up *clean_up = context;
+    struct expiry_deletion *deletion = context;
     if (status != STATUS_OK) {
-        on_rows_deleted(clean_up, status, err);
+        on_rows_deleted(deletion, status, err);
         return;
     }
-    clean_up->records_deleted = clean_up->cleanup.deleted_count;
-    delete_rows(clean_up);
+    deletion->records_deleted = deletion->rows_under_way.deleted_count;
+    delete_rows(deletion);
 }
 
 static void end_without_rows(struct store_operation *operation) {
@@ -319,24 +319,25 @@ static void end_without_rows(struct store_operation *operation) {
 void expiry_index_clean_up_expired(struct expiry_index *index, const char *product_id,
                                    int64_t now_ms, int *out_records_deleted,
                                    inventory_store_done done, void *context) {
-    struct clean_up *clean_up = store_operation_new(index->store, sizeof *clean_up, done, context);
-    if (clean_up == NULL) {
+    struct expiry_deletion *deletion =
+        store_operation_new(index->store, sizeof *deletion, done, context);
+    if (deletion == NULL) {
         return;
     }
-    clean_up->index = index;
-    clean_up->product_id = product_id;
-    clean_up->out_records_deleted = out_records_deleted;
-    if (collect_rows(clean_up, now_ms) != STATUS_OK) {
+    deletion->index = index;
+    deletion->product_id = product_id;
+    deletion->out_records_deleted = out_records_deleted;
+    if (collect_rows(deletion, now_ms) != STATUS_OK) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for the expiry rows of product %s",
                   product_id);
-        store_operation_fail(&clean_up->base, index->store->platform->loop, &err);
-    } else if (clean_up->has_records) {
-        expiry_cleanup_records_start(&clean_up->cleanup, index->client, index->table, product_id,
-                                     now_ms, on_records_deleted, clean_up);
-    } else if (clean_up->count > 0) {
-        delete_rows(clean_up);
+        store_operation_fail(&deletion->base, index->store->platform->loop, &err);
+    } else if (deletion->has_records) {
+        row_deletion_start_expired_records(&deletion->rows_under_way, index->client, index->table,
+                                           product_id, now_ms, on_records_deleted, deletion);
+    } else if (deletion->count > 0) {
+        delete_rows(deletion);
     } else {
-        store_operation_post(&clean_up->base, index->store->platform->loop, end_without_rows);
+        store_operation_post(&deletion->base, index->store->platform->loop, end_without_rows);
     }
 }

@@ -24,7 +24,7 @@
  *   and more, so no commit that is under way can rely on such a row. A record is deleted up to an
  *   hour late, and one visit deletes all records of an hour.
  *
- * Interruptions. Nothing is lost if the process ends between two requests:
+ * Interruptions. Nothing is lost if the handler ends between two requests:
  *   after a row was inserted, before its commit     the row costs a visit that finds nothing
  *   after reservations were removed, before the row  the same
  *   after some records were deleted                  the row still exists; the next round goes on

@@ -206,10 +206,6 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms) {
     return units;
 }
 
-bool inventory_adds_up(const struct product_state *state) {
-    return state->product.available + state->reservations.units == state->product.total;
-}
-
 /* The message says what `available` has to be if all rows were read. */
 static enum status fail_contradiction(const struct product *product, int64_t units,
                                       bool is_complete, struct error *err) {

@@ -6,16 +6,19 @@
  * as one transaction.
  *
  * Vocabulary
- *   active    A reservation that has not expired: now < expires.
- *   expired   now >= expires. Its units count as available from that moment. Its row is removed
- *             later, by one of the next commits, once storage has certainly reached that moment
- *             (certain_ms in inventory_store.h). Only then can its units be reserved again.
- *   change    A row that the next commit writes. There are at most INVENTORY_MAX_CHANGES.
- *   room      The changes that a commit still has left. `spare_changes` of them are not used, so
- *             that they are left for what follows.
+ *   active      A reservation that has not expired: now < expires.
+ *   expired     now >= expires. Its units are available from that moment. A request that needs them
+ *               has the row removed in the same commit. Otherwise a later commit removes it. No row
+ *               is removed before storage has certainly reached that moment (certain_ms in
+ *               inventory_store.h).
+ *   available   What a caller may reserve (inventory_available): the units in no reservation, and
+ *               those of expired reservations. The member product.available is only the former.
+ *   change      A row that the next commit writes. There are at most INVENTORY_MAX_CHANGES.
+ *   room        The changes that a commit still has left. `spare_changes` of them are not used, so
+ *               that they are left for what follows.
  *
- * Rules     available + the units of all reservations in storage == total, before and after every
- *           operation. Nothing is ever negative.
+ * Rules     product.available + the units of all reservations == total, before and after every
+ *           operation. Reservations that are not in memory count too. Nothing is ever negative.
  *           Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
  * Threads   A state belongs to one thread.
  */
@@ -33,9 +36,10 @@
  * Expired reservations are removed along with other changes, in a bounded share of each commit.
  *   - Requests leave room for the expired reservations, up to half of the commit (inventory_room).
  *     So expired ones go as fast as new ones come, even if the queue never becomes empty.
- *   - After the requests, as many expired ones are removed as the requests have made changes, and
- *     INVENTORY_EXPIRE_FEW in any case (inventory_expire_alongside). So they go as fast as new ones
- *     come at any size of a commit. One request on a quiet product does not pay for a backlog.
+ *   - After the requests of a commit, more expired ones are removed while there is room: in all as
+ *     many as the requests have made changes, but at least INVENTORY_EXPIRE_FEW
+ *     (inventory_expire_alongside). So they go as fast as new ones come at any size of a commit.
+ *     One request on a quiet product does not pay for a backlog.
  *   - A request that needs the units of expired reservations has as many removed as it needs, and
  *     no more (inventory_expire_for).
  */
@@ -58,14 +62,14 @@ enum refusal {
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms);
 
 /*
- * Removes up to `limit` reservations that have expired at `now_ms`, by expiry, for as long as there
+ * Removes up to `limit` reservations that have expired at `now_ms`, the earliest first, while there
  * is room. Returns how many.
  */
 int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes, int limit);
 
 /*
- * Removes expired reservations until the product's `available` is `quantity` or more. Returns true
- * if it is.
+ * Removes expired reservations until product.available is `quantity` or more. Returns true if it
+ * is.
  */
 bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms,
                           int spare_changes);
@@ -95,9 +99,9 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
 struct reservation_terms inventory_terms(const struct reservation *reservation);
 
 /*
- * Releases up to `quantity` units of the customer's active reservations, by expiry, for as long as
- * there is room. The last reservation may be split. With a `reservation_id` (NULL: any) only that
- * one is touched, if it is the customer's. Returns the units released.
+ * Releases up to `quantity` units of the customer's active reservations, those that expire first
+ * first, while there is room. The last one may keep a part of its units. With a `reservation_id`
+ * (NULL: any) only that one is touched, if it is the customer's. Returns the units released.
  */
 int64_t inventory_release(struct product_state *state, const char *customer_id,
                           const char *reservation_id, int64_t quantity, int64_t now_ms,
@@ -120,8 +124,8 @@ struct reservation *inventory_find_named(const struct product_state *state,
 
 /*
  * Makes `units` (1 to all) of an active reservation a sale: they leave it and the total, and
- * `available` stays. The reservation may be freed. The caller has checked that there is room for
- * one change.
+ * product.available stays. The reservation may be freed. The caller has checked that there is room
+ * for one change.
  */
 void inventory_confirm(struct product_state *state, struct reservation *reservation, int units);
 
@@ -133,13 +137,13 @@ void inventory_extend(struct product_state *state, struct reservation *reservati
                       int64_t expires_ms);
 
 /*
- * Sets the product's total (>= 0), and changes `available` by the difference. Returns false if more
- * units than that are in reservations, or there is no room. Then nothing has changed.
+ * Sets the product's total (>= 0), and changes product.available by the difference. Returns false
+ * if more units than that are in reservations, or there is no room. Then nothing has changed.
  */
 bool inventory_set_total(struct product_state *state, int64_t total);
 
 /*
- * Returns the units that a caller may reserve: the product's `available`, and the units of expired
+ * Returns the units that a caller may reserve: product.available, and the units of expired
  * reservations. Counts on from the last call, so it costs only what has expired in between.
  */
 int64_t inventory_available(struct product_state *state, int64_t now_ms);
@@ -151,23 +155,17 @@ int64_t inventory_available(struct product_state *state, int64_t now_ms);
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 
 /*
- * Returns true if `available` and the reservations add up to the total. If not, the rows were read
- * while a commit wrote them. The state must hold all rows.
- */
-bool inventory_adds_up(const struct product_state *state);
-
-/*
  * Checks a state, as it was read, against its own rows. If all rows are in memory
- * (complete_until_ms is INT64_MAX), they must add up with `available` to the total. If only some
- * are, to no more.
+ * (complete_until_ms is INT64_MAX), they and product.available must make the total. Otherwise they
+ * must not exceed it.
  * STATUS_MALFORMED   they do not: nothing may be sold from it. `err` says what an operator can do
  */
 enum status inventory_check(const struct product_state *state, struct error *err) MUST_CHECK;
 
 /*
  * Returns true for [A-Za-z0-9._~-]{1,128}, with two exceptions. "reconciliation-job" would share
- * its lease with the job (inventory/reconcile.h). "A." would share its lease with "A", because
- * Azure drops dots at the end of a blob's name.
+ * its lease with the job (RECONCILIATION_LEASE_NAME in inventory_service.h). "A." would share its
+ * lease with "A", because Azure drops dots at the end of a blob's name.
  */
 bool inventory_is_product_id(const char *id);
 
@@ -176,8 +174,8 @@ bool inventory_is_product_id(const char *id);
     "1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not reconciliation-job"
 
 /*
- * Returns true if stored rows may be of this product: older releases also took ids with a dot at
- * the end.
+ * Returns true if stored rows may be of this product: older versions of this program also took ids
+ * with a dot at the end.
  */
 bool inventory_is_stored_product_id(const char *id);
 

@@ -27,7 +27,10 @@ struct inventory_query;
  * How far a request has come in its batch:
  *
  *     QUEUED -> DECIDED                                 as a rule
- *     QUEUED -> NEEDS_RECORD -> LOOKED_UP -> DECIDED    a refusal, if the request has a key
+ *     QUEUED -> NEEDS_RECORD -> LOOKED_UP -> DECIDED    its key has to be looked up: it would be
+ *                                                       refused, or the commit has found a used key
+ *                                                       in its batch
+ *     NEEDS_RECORD -> DECIDED                           the record cannot be read
  *     QUEUED -> CONTINUES -> QUEUED                     work for more than one batch
  *     any but NEEDS_RECORD -> QUEUED                    the product was read again, or the request
  *                                                       was not decided in its batch. To LOOKED_UP
@@ -36,7 +39,7 @@ struct inventory_query;
 enum request_stage {
     /* Not decided: it waits for a batch, or its batch has to read something first. */
     REQUEST_QUEUED,
-    /* It would be refused, but its key may have been used before: the key has to be looked up. */
+    /* Its key may have been used before, and is looked up before the request is decided. */
     REQUEST_NEEDS_RECORD,
     /* Its key was looked up. `record` is the record that was found, if there is one. */
     REQUEST_LOOKED_UP,
@@ -71,8 +74,9 @@ struct inventory_request {
     /*
      * ---- the answer ----
      *
-     * Unless `status` is STATUS_OK, only `failure` and committed_units have a meaning. With
-     * STATUS_LEASE_CONFLICT so have `available` and `version`, which were read without the lease.
+     * Unless `status` is STATUS_OK, only `failure` and committed_units have a meaning. There is one
+     * exception. With STATUS_LEASE_CONFLICT, `available` and `version` were read without the lease
+     * if the operation shows them (shows_available in operation.h).
      */
     enum status status;   /* inventory_service.h lists them */
     struct error failure; /* the same in words */
@@ -96,7 +100,8 @@ struct inventory_request {
     bool is_repeat;           /* its key was used before: this is the answer given then */
 
     /* ---- the service's ---- */
-    void (*served)(struct inventory_request *request); /* the pipeline calls it, in place of done */
+    /* The pipeline calls it when it has ended the request. The service then calls `done`. */
+    void (*served)(struct inventory_request *request);
     struct inventory_service *service;
     struct preparation_waiter waiter;
     struct loop_call call; /* of a thread that waits */

@@ -408,13 +408,13 @@ static bool is_product_lease(const char *lease_name) {
            strncmp(lease_name, PRODUCT_LEASE_PREFIX, strlen(PRODUCT_LEASE_PREFIX)) == 0;
 }
 
-bool inventory_service_wants_lease(void *context, const char *lease_name,
-                                   void (*done)(void *done_context, bool is_wanted),
-                                   void *done_context) {
+enum lease_wish inventory_service_wants_lease(void *context, const char *lease_name,
+                                              void (*done)(void *done_context, bool is_wanted),
+                                              void *done_context) {
     struct inventory_store *store = ((struct inventory_service *)context)->store;
     struct product_search *search = is_product_lease(lease_name) ? calloc(1, sizeof *search) : NULL;
     if (search == NULL) {
-        return true;
+        return LEASE_WANTED;
     }
     snprintf(search->lease_name, sizeof search->lease_name, "%s", lease_name);
     search->done = done;
@@ -422,5 +422,5 @@ bool inventory_service_wants_lease(void *context, const char *lease_name,
     product_state_init(&search->state);
     store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query,
                      &search->state, service_on_found, search);
-    return false;
+    return LEASE_WISH_PENDING;
 }

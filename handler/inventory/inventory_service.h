@@ -7,9 +7,9 @@
  * answers (product_pipeline.h). A snapshot needs no lease, as a rule.
  *
  * Keys     An Idempotency-Key belongs to one product. Its record is kept for at least 24 hours.
- *          A release or confirm that names a reservation, but has no key, gets a key made of all it
- *          asks for. So it changes nothing if it is sent again. To release or confirm as many units
- *          of the reservation once more, send a key.
+ *          A release or confirm that names a reservation, but has no key, gets a key. It is made of
+ *          all that the request asks for. So the same request sent twice counts once. Callers that
+ *          want to release or confirm the same quantity of it twice send keys of their own.
  * Threads  The loop's. The functions that block may be called from any other thread.
  */
 #ifndef INVENTORY_INVENTORY_SERVICE_H
@@ -28,7 +28,9 @@
 #include "inventory/service_health.h"
 #include "inventory/store_preparation.h"
 #include "lease/lease_manager.h"
+#include "lease/lease_store_blob.h"
 
+/* The lease under which one handler at a time reconciles (reconcile.h). */
 enum { RECONCILIATION_LEASE_S = 60 };
 #define RECONCILIATION_LEASE_NAME "inventory-reconciliation-job"
 
@@ -79,7 +81,8 @@ void inventory_service_cancel(struct inventory_service *service);
  * STATUS_CONTAINER_NOT_FOUND  the store is gone (store_preparation.h)
  * STATUS_MALFORMED            the product's rows cannot be read, or contradict each other
  *                             (product_read.h); nothing was committed
- * Any other status is a bug or a misconfiguration. "Nothing was committed" is said of the last
+ * STATUS_NO_MEMORY            nothing was committed
+ * Any other status is a misconfiguration or a bug. "Nothing was committed" is said of the last
  * batch. An operation of several batches (expire) counts the earlier ones in committed_units.
  */
 void inventory_service_submit(struct inventory_service *service, struct inventory_request *request);
@@ -152,8 +155,8 @@ enum status inventory_service_get(struct inventory_service *service, const char 
  * A lease_store_blob_wanted, so that no blob is created for a product that does not exist. If the
  * store does not answer, the lease is wanted.
  */
-bool inventory_service_wants_lease(void *context, const char *lease_name,
-                                   void (*done)(void *done_context, bool is_wanted),
-                                   void *done_context);
+enum lease_wish inventory_service_wants_lease(void *context, const char *lease_name,
+                                              void (*done)(void *done_context, bool is_wanted),
+                                              void *done_context);
 
 #endif

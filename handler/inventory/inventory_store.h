@@ -13,7 +13,8 @@
  * Rules
  *   A commit is all or nothing. It succeeds only on the version that was read. A holder that has
  *   lost its lease without noticing therefore cannot overwrite another's commit.
- *   Every change to a product, except its creation, is made by the holder of its lease.
+ *   Only the holder of a product's lease changes its row, changes its reservations or adds records.
+ *   To create a product, to delete expired records and to write other partitions needs no lease.
  *
  * Asynchronous operations (all but now_ms and certain_ms)
  *   They are called on the loop's thread. Each starts something and returns at once.
@@ -21,9 +22,9 @@
  *   inside the call that started the operation. Its `err` is never NULL.
  *   Strings, queries, states and outputs are borrowed until `done`. A failure leaves outputs
  *   untouched, with one exception: `out` of a failed read is empty.
- *   An operation cannot be abandoned. It ends by its own deadlines, or when the storage client is
- *   cancelled or released. Its status is then STATUS_CANCELLED. A commit that may have been sent
- *   ends with STATUS_UNAVAILABLE instead.
+ *   An operation cannot be abandoned. At its deadline it ends with STATUS_UNAVAILABLE. If the
+ *   storage client is cancelled or cleaned up, it ends with STATUS_CANCELLED. A commit that may
+ *   have been sent ends with STATUS_UNAVAILABLE instead.
  *   Every operation may also end with STATUS_NO_MEMORY or STATUS_UNAUTHORIZED.
  *   The correlation that is current at the start must stay valid until `done`.
  *   inventory_store_wait.h offers some operations to threads that wait.
@@ -62,7 +63,7 @@ struct inventory_query {
      * customer_id.
      */
     int limit;
-    /* Leaves out the reservations that expire at or before until_ms. */
+    /* Leaves out the reservations that expire at or before until_ms, except reservation_id's. */
     bool later_only;
 };
 
@@ -75,8 +76,9 @@ struct product_ids {
 typedef void (*inventory_store_done)(void *context, enum status status, const struct error *err);
 
 /*
- * The most operations that can fail to start in one round of the loop. At most 256 requests are in
- * progress, and each starts at most two operations in a round. The rest is for reconciliation.
+ * The most operations that can fail to start in one round of the loop. main.c takes at most
+ * MAX_IN_HAND (256) requests at once, and each starts at most two operations in a round. main.c has
+ * an assertion of that. The rest is for reconciliation.
  */
 enum { STORE_MAX_FAILED_STARTS = 640 };
 
@@ -102,11 +104,12 @@ struct inventory_store {
 struct inventory_store_ops {
     /*
      * Makes the store usable: creates its table, and the seed products that are absent. Several
-     * instances may do this at once, and it may be repeated. One store has one preparation under
+     * handlers may do this at once, and it may be repeated. One store has one preparation under
      * way at a time. `seeds` is borrowed until `done`.
      * A product whose own row is missing while other rows of it exist is logged as an error, and
      * not created.
-     * STATUS_CONTAINER_NOT_FOUND  the table existed before and is gone; it is not created again
+     * STATUS_CONTAINER_NOT_FOUND  this handler has seen the table before, and it is gone; it is not
+     *                             created again
      * STATUS_UNAVAILABLE, STATUS_CANCELLED, ...  part of it may have been done
      */
     void (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count,
@@ -157,6 +160,9 @@ struct inventory_store_ops {
      * After any other status `state` must be read again:
      * STATUS_PRECONDITION_FAILED  another commit came first; nothing was written
      * STATUS_UNAVAILABLE          the outcome is unknown: it was committed once or not at all
+     * STATUS_CONTAINER_NOT_FOUND  the table is gone, with all stock
+     * STATUS_CANCELLED            the storage client was cancelled before the transaction was sent
+     * any other                   storage rejected it, or it was not sent; nothing was written
      */
     void (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
                    inventory_store_done done, void *context);
@@ -174,7 +180,7 @@ struct inventory_store_ops {
                          int64_t *out_indexed_due_ms, inventory_store_done done, void *context);
 
     /*
-     * Announces to all instances that this one waits for the product's lease. Safe to repeat.
+     * Announces to all handlers that this one waits for the product's lease. Safe to repeat.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
     void (*announce_wait)(struct inventory_store *store, const char *product_id,

@@ -125,7 +125,7 @@ struct memory_operation {
     struct product_state *state;
     const char *key_hash;
     struct idempotency_record *out_record;
-    int64_t time_ms; /* for index_expiry the expiry, for others the current time */
+    int64_t time_ms; /* index_expiry: the expiry; commit: the deadline; others: now */
     int64_t *out_ms;
     struct product_ids *out_products;
     int *out_count;
@@ -361,7 +361,10 @@ static void run_commit(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct product_state *state = operation->state;
     struct error err = {.status = STATUS_OK};
-    enum status status = commit_state(operation->store, state, &err);
+    bool is_late = clock_now_ms(operation->store->base.platform->clock) >= operation->time_ms;
+    enum status status =
+        is_late ? error_set(&err, STATUS_UNAVAILABLE, "the commit's deadline came before it began")
+                : commit_state(operation->store, state, &err);
     if (status == STATUS_OK) {
         snprintf(state->etag, sizeof state->etag, "%lld", (long long)state->product.version);
         product_state_committed(state);
@@ -371,15 +374,15 @@ static void run_commit(struct store_operation *base) {
 
 static void memory_commit(struct inventory_store *base, struct product_state *state,
                           int64_t deadline_ms, inventory_store_done done, void *context) {
-    (void)deadline_ms; /* memory answers at once */
-    start_operation(base, &(struct memory_operation){.state = state}, run_commit, done, context);
+    start_operation(base, &(struct memory_operation){.state = state, .time_ms = deadline_ms},
+                    run_commit, done, context);
 }
 
 /*
  * ---- index_expiry, announce_wait, read_wait ----
  *
- * Only other instances need these, and a store in memory has none. What was written can be read
- * back.
+ * An expiry need not be indexed here. A wait is announced to other handlers, which do not see a
+ * store in memory. It can be read back all the same.
  */
 
 /* There is no index, because find_expired looks at the reservations themselves. */

@@ -1,9 +1,9 @@
 /*
- * inventory_store_memory.h - a store in this process's memory, for demonstrations. Its products are
- * gone when the process ends, and other instances do not see them.
+ * inventory_store_memory.h - a store in this handler's memory, for demonstrations. Its products are
+ * gone when the handler ends, and other handlers do not see them.
  *
- * It keeps the same promises as the table store: a commit is whole, and succeeds only on the
- * version that was read. So the rest of the program cannot tell the two apart.
+ * It keeps the same promises as the table store: a commit is whole, begins before its deadline, and
+ * succeeds only on the version that was read. So the rest of the program cannot tell the two apart.
  */
 #ifndef INVENTORY_INVENTORY_STORE_MEMORY_H
 #define INVENTORY_INVENTORY_STORE_MEMORY_H

@@ -68,7 +68,7 @@ static void table_find_record(struct inventory_store *base, const char *product_
 
 /* ---- commit: first the missing expiry rows, one after the other, then the transaction ---- */
 
-/* Makes a commit id: a UUID whose first part is the same in all commits of this store. */
+/* Makes a commit id: a UUID whose first part is the same in all commits of this handler. */
 static enum status make_commit_id(const struct inventory_store_table *store,
                                   char out[UUID_TEXT_BYTES]) {
     enum status status =
@@ -147,11 +147,11 @@ static void continue_commit(struct table_commit *commit) {
                                   on_commit_indexed, commit);
         return;
     }
-    const struct product_change change = {.state = commit->state,
-                                          .after = &commit->after,
-                                          .deadline_ms = commit->deadline_ms,
-                                          .out_etag = commit->etag};
-    product_transaction_start(&commit->transaction, store->client, store->table, &change,
+    const struct commit_order order = {.state = commit->state,
+                                       .after = &commit->after,
+                                       .deadline_ms = commit->deadline_ms,
+                                       .out_etag = commit->etag};
+    product_transaction_start(&commit->transaction, store->client, store->table, &order,
                               on_transaction_ended, commit);
 }
 

@@ -8,21 +8,24 @@
  *
  * A commit takes up to three steps: an expiry row for its reservations, an expiry row for its
  * records, and the transaction. Most commits need the transaction only. Each step happens whole or
- * not at all. If the process ends between two of them, the product is unchanged, and an expiry row
+ * not at all. If the handler ends between two of them, the product is unchanged, and an expiry row
  * is left that costs reconciliation one visit.
  *
  * The parts of this store
- *   table_setup           creates the table and the products
+ *   table_setup           prepares the table; adds and lists products
+ *   product_creation      creates one product
  *   table_read            reads a product as a snapshot
  *   product_transaction   sends a commit and finds out its true outcome
  *   expiry_index          finds what has expired
+ *   row_deletion          deletes what is left of it
+ *   product_entity        writes and reads rows
  */
 #ifndef INVENTORY_INVENTORY_STORE_TABLE_H
 #define INVENTORY_INVENTORY_STORE_TABLE_H
 
 #include "inventory/expiry_index.h"
 #include "inventory/inventory_store.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum { TABLE_NAME_BYTES = 64 };
 
@@ -30,10 +33,10 @@ struct inventory_store_table {
     struct inventory_store base;
     struct storage_client *client;
     const char *table;
-    /* The first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store. */
+    /* The first COMMIT_SENDER_LENGTH characters begin the id of each commit of this handler. */
     char sender[UUID_TEXT_BYTES];
     struct expiry_index expiry_index;
-    /* This process has once seen the table. If the table disappears, it is not created again. */
+    /* This handler has once seen the table. If the table disappears, it is not created again. */
     bool has_seen_table;
     /*
      * Progress of a preparation that is under way or has failed. Seeds before number `seeds_done`

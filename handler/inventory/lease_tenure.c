@@ -6,7 +6,7 @@
 /* ---- yield ---- */
 
 void lease_tenure_init(struct lease_tenure *tenure) {
-    *tenure = (struct lease_tenure){.probe_after_ms = FIRST_PROBE_MS, .idle_since_ms = -1};
+    *tenure = (struct lease_tenure){.courtesy_after_ms = FIRST_COURTESY_MS, .idle_since_ms = -1};
 }
 
 static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
@@ -18,11 +18,11 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
  * tenure goes on. Otherwise a handler with short pauses between its batches would never yield.
  * A conflict shows that another handler has had the lease meanwhile: a new tenure.
  */
-void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended) {
-    if (is_contended) {
+void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_conflict) {
+    if (met_conflict) {
         lease_tenure_note_contention(tenure, now_ms);
     }
-    if (is_contended || tenure->since_ms == 0 || now_ms - tenure->released_ms >= YIELD_MS) {
+    if (met_conflict || tenure->since_ms == 0 || now_ms - tenure->released_ms >= YIELD_MS) {
         tenure->since_ms = now_ms;
     }
 }
@@ -34,7 +34,7 @@ void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms) {
 
 void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->contended_until_ms = now_ms + CONTENTION_MS;
-    tenure->probe_after_ms = FIRST_PROBE_MS;
+    tenure->courtesy_after_ms = FIRST_COURTESY_MS;
 }
 
 bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms) {
@@ -46,16 +46,16 @@ bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms) {
     return true;
 }
 
-/* Without contention, this yield is the probe for handlers that do not announce themselves. */
+/* Without contention, this yield is a courtesy to handlers that do not announce themselves. */
 bool lease_tenure_begin_yield(struct lease_tenure *tenure, int64_t now_ms) {
     int64_t held_ms = now_ms - tenure->since_ms;
     if (is_contended(tenure, now_ms)) {
         return held_ms >= TENURE_MS;
     }
-    if (held_ms < tenure->probe_after_ms) {
+    if (held_ms < tenure->courtesy_after_ms) {
         return false;
     }
-    tenure->probe_after_ms = clock_min_ms(2 * tenure->probe_after_ms, MAX_PROBE_MS);
+    tenure->courtesy_after_ms = clock_min_ms(2 * tenure->courtesy_after_ms, MAX_COURTESY_MS);
     return true;
 }
 

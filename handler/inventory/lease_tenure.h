@@ -24,8 +24,9 @@
  *   - A waiting handler has announced itself in storage (inventory_store.h). A holder looks for
  *     that every CHECK_MS.
  *
- * Releases before 0.9 announce nothing. For their sake the lease is also yielded without a sign:
- * after FIRST_PROBE_MS, and then after twice as long each time, while no sign is found.
+ * Versions of this program before 0.9 announce nothing. For their sake the lease is also yielded
+ * without a sign, as a courtesy: after FIRST_COURTESY_MS, and then after twice as long each time,
+ * up to MAX_COURTESY_MS, while no sign is found.
  *
  * Times are milliseconds on the program's clock.
  */
@@ -40,8 +41,8 @@ enum {
     YIELD_MS = 250,
     LINGER_MS = 5,
     /*
-     * With many callers over many products, one request in 20 comes in time. After this many misses
-     * in a row the handler does not linger, until a request comes in time again.
+     * After this many misses in a row the handler does not linger, until a request comes in time
+     * again.
      */
     MAX_MISSED_LINGERS = 16,
     /* Others are expected for this long after the last sign of them. */
@@ -51,8 +52,8 @@ enum {
     /* A handler announces itself after it has waited this long for the lease. */
     ANNOUNCE_AFTER_MS = 150,
     ANNOUNCE_EVERY_MS = 1000,
-    FIRST_PROBE_MS = 10000,
-    MAX_PROBE_MS = 160000,
+    FIRST_COURTESY_MS = 10000,
+    MAX_COURTESY_MS = 160000,
     MAX_WINDOW_MS = 50,
 };
 
@@ -62,7 +63,7 @@ struct lease_tenure {
     int64_t released_ms;
     int64_t contended_until_ms; /* others are expected until then */
     int64_t checked_ms;         /* the last look for an announcement */
-    int64_t probe_after_ms;     /* how long a tenure without contention lasts */
+    int64_t courtesy_after_ms;  /* a tenure without contention yields after this time */
 
     /* ---- linger ---- */
     int64_t idle_since_ms; /* since when no request waits; -1: one does */
@@ -78,8 +79,8 @@ struct lease_tenure {
 
 void lease_tenure_init(struct lease_tenure *tenure);
 
-/* The lease was acquired. `is_contended`: a try for it met another handler's lease. */
-void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended);
+/* The lease was acquired. `met_conflict`: a try for it met another handler's lease. */
+void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_conflict);
 
 /* The lease was released. */
 void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
@@ -92,7 +93,7 @@ bool lease_tenure_begin_check(struct lease_tenure *tenure, int64_t now_ms);
 
 /*
  * Returns true if the lease must be yielded before the next batch. Then the caller must yield it: a
- * probe counts as made. Call it once after a batch.
+ * courtesy counts as shown. Call it once after a batch.
  */
 bool lease_tenure_begin_yield(struct lease_tenure *tenure, int64_t now_ms);
 

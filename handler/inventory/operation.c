@@ -25,6 +25,7 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
         return batch_refuse(batch, request, REFUSAL_NOT_ENOUGH);
     }
     if (request->quantity > batch->state->product.available) {
+        /* Leaves room for the reservation, and for the record of the key if it has one. */
         (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
     request->status =
@@ -41,7 +42,10 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
     return batch_grant(batch, request, request->quantity, reservation->id);
 }
 
-/* A release of more reservations than a transaction holds goes first, and releases what fits. */
+/*
+ * A release that needs more room than is left waits for the next batch. If no change comes before
+ * it, it is decided in any case: what does not fit into the transaction is not released.
+ */
 static enum request_stage decide_release(struct batch *batch, struct inventory_request *request) {
     int changes =
         inventory_release_changes(batch->state, request->customer_id, request->reservation_id,
@@ -128,6 +132,7 @@ static enum request_stage decide_set_total(struct batch *batch, struct inventory
         request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
     if (can_be_met && request->quantity < product->total - product->available) {
         int64_t needed = product->total - request->quantity;
+        /* Leaves room for the change of the total. */
         (void)inventory_expire_for(batch->state, needed, batch->certain_ms, 1);
     }
     request->refusal = can_be_met ? REFUSAL_NONE : REFUSAL_NOT_ENOUGH;

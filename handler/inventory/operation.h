@@ -15,7 +15,10 @@
 
 #include "inventory/inventory_request.h"
 
-/* The lease of a change that takes but a moment. */
+/*
+ * The lease of a change that takes but a moment: the shortest that Azure grants, as docs/leases.md
+ * promises.
+ */
 enum { SHORT_OPERATION_LEASE_S = 15 };
 
 struct batch;
@@ -59,7 +62,8 @@ struct operation {
 
     /*
      * The rule. Decides the request on the batch's product, and returns its new stage. Returns the
-     * stage unchanged if the transaction has no room for the request: it waits for the next batch.
+     * stage unchanged if the request has to wait for the next batch: the transaction has no room
+     * for it, or it needs units of expired reservations that cannot be removed yet (certain_ms).
      */
     enum request_stage (*decide)(struct batch *batch, struct inventory_request *request);
 

@@ -297,8 +297,8 @@ static void pipeline_on_work_done(void *context, enum status status, const struc
 }
 
 void pipeline_enter_working(struct product_pipeline *pipeline) {
-    lease_hold_start(&pipeline->hold, pipeline->shared->leases, pipeline->lease,
-                     pipeline->shared->processing_time_ms, pipeline_on_work_done, pipeline);
+    lease_pause_start(&pipeline->pause, pipeline->shared->leases, pipeline->lease,
+                      pipeline->shared->processing_time_ms, pipeline_on_work_done, pipeline);
 }
 
 /* ---- INDEXING ---- */

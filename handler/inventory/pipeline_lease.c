@@ -47,6 +47,7 @@ static void pipeline_continue_without_lease(struct product_pipeline *pipeline) {
 }
 
 void pipeline_enter_yielding(struct product_pipeline *pipeline) {
+    /* No conflict has been met yet, so overdue requests wait on (pipeline_on_deadline). */
     pipeline->acquire.conflict_count = 0;
     pipeline_set_timer(pipeline, pipeline->yielded_until_ms);
     pipeline_set_deadline(pipeline);
@@ -161,9 +162,9 @@ static void pipeline_on_acquired(void *context, enum status status, struct lease
 }
 
 /*
- * Tries until the deadline of the last request in the queue. After TENURE_MS + YIELD_MS of waiting,
- * one full turn of another handler has passed. From then on this acquire starts its backoff again
- * and again, so that it retries more often than a handler that has just begun to wait.
+ * Tries until the deadline of the last request in the queue. After TENURE_MS + YIELD_MS another
+ * handler has had its tenure and has yielded once. From then on this acquire starts its backoff
+ * again and again, so that it retries more often than a handler that has just begun to wait.
  */
 void pipeline_enter_acquiring(struct product_pipeline *pipeline) {
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
@@ -273,8 +274,9 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
 
 /*
  * The callers of the last batch are about to send their next requests. The window gives them time,
- * so that one batch takes them all. If a tenth of a commit lasts 1 ms or more, it is a timer.
- * Otherwise it is COLLECT_ROUNDS rounds of the event loop, or one if no callers are expected.
+ * so that one batch takes them all. If callers are expected, and a tenth of a commit lasts 1 ms or
+ * more, it is a timer. Otherwise it is rounds of the event loop (event_loop.h): COLLECT_ROUNDS if
+ * callers are expected, else one.
  */
 
 static void pipeline_wait_a_round(struct product_pipeline *pipeline) {
@@ -308,7 +310,7 @@ void pipeline_end_window(struct product_pipeline *pipeline) {
 /*
  * A request came. While callers are still expected, each request restarts the window. Without this
  * the callers could split into two groups that take alternate batches. When all have come, the
- * window ends with this round of the loop: a batch never begins inside the call that submits a
+ * window ends in the loop's next round: a batch never begins inside the call that submits a
  * request.
  */
 void pipeline_extend_window(struct product_pipeline *pipeline) {

@@ -1,6 +1,6 @@
 /*
- * pipeline_steps.h - what the files of a product's pipeline call in each other. Nobody else
- * includes it.
+ * pipeline_steps.h - what the files of a product's pipeline call in each other. In the handler only
+ * they include it.
  *
  *     product_pipeline.c   the state table, the queue and its deadlines, new and free
  *     pipeline_lease.c     between batches: IDLE, YIELDING, ACQUIRING, COLLECTING, LINGERING
@@ -8,7 +8,9 @@
  *     pipeline_look_up.c   what single requests of a batch need: LOOKING_UP
  *
  * pipeline_enter_X is called when the pipeline enters state X. It starts what the state waits for.
- * When that has ended, its completion enters the next state.
+ * When that has ended, its completion enters the next state. The functions below it without a
+ * comment are what the state does on its timer, on a request, and when the pipeline is closed. The
+ * table in product_pipeline.c says which is which.
  *
  * Threads  The loop's.
  */
@@ -50,8 +52,9 @@ void pipeline_cancel_queue(struct product_pipeline *pipeline);
 void pipeline_end_overdue(struct product_pipeline *pipeline);
 
 /*
- * Sets the timer to the deadline of the first request in the queue. Must be called whenever that
- * request changes, and whenever the pipeline starts or stops waiting for a lease that others hold.
+ * Sets the pipeline's second timer, deadline_timer, to the deadline of the first request in the
+ * queue, or stops it. Must be called whenever that request changes, and whenever the pipeline
+ * starts or stops waiting for a lease that others hold.
  */
 void pipeline_set_deadline(struct product_pipeline *pipeline);
 
@@ -66,7 +69,7 @@ void pipeline_end_yielding(struct product_pipeline *pipeline);
 void pipeline_enter_acquiring(struct product_pipeline *pipeline);
 void pipeline_announce_wait(struct product_pipeline *pipeline);
 
-/* YIELDING or ACQUIRING, with no request left that waits. */
+/* Gives up waiting for the lease, in YIELDING or ACQUIRING, because no request is left. */
 void pipeline_stop_waiting(struct product_pipeline *pipeline);
 
 void pipeline_enter_collecting(struct product_pipeline *pipeline);
@@ -83,13 +86,13 @@ void pipeline_cut_lingering_short(struct product_pipeline *pipeline);
 /* Returns true if committing these requests may need a new row of the expiry index. */
 bool pipeline_may_grow_index(const struct inventory_requests *requests);
 
-/* Has the lease: reads in the background whether other handlers wait for it, if it is time to. */
+/* Reads in the background whether others wait for the lease that this handler has, now and then. */
 void pipeline_check_contention(struct product_pipeline *pipeline);
 
-/* A batch has ended: the lease is yielded, or kept for the next batch. */
+/* Goes on after a batch: yields the lease, or keeps it for the next batch. */
 void pipeline_continue_after_batch(struct product_pipeline *pipeline);
 
-/* The lease was lost: it is acquired anew if requests wait. */
+/* Goes on after the lease was lost: acquires it anew if requests wait. */
 void pipeline_continue_after_loss(struct product_pipeline *pipeline);
 
 /* ---- pipeline_batch.c ---- */
@@ -111,7 +114,9 @@ void pipeline_enter_committing(struct product_pipeline *pipeline);
 void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
                          const struct error *err);
 
-/* The product in storage is not the cached one. `err` says how that was found out. */
+/* Reads the product again, or fails the batch, because the stored product is not the cached one.
+ * `err` says how that was found out.
+ */
 void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err);
 
 /* ---- pipeline_look_up.c ---- */

@@ -8,8 +8,9 @@
  *
  * Vocabulary
  *   read under lease   The cached product was read under the present lease. If it then differs
- *                      from the stored one, another handler has written during our lease. A commit
- *                      does not set this: a change found after it leads to another read.
+ *                      from the stored one, another handler has written during our lease, and the
+ *                      batch fails. A commit does not set this. So after a commit without a read, a
+ *                      change by others costs one more read, and no batch fails.
  *   validated          The cached product was found to be the stored one, by a read or a commit.
  *   checked            The product's numbers were added up against all of its rows (inventory.h).
  *
@@ -50,7 +51,7 @@ struct product_cache {
     int64_t last_version;              /* of the product that was forgotten last; 0: none */
     bool is_read_under_lease;
 
-    /* The last comparison with the stored product found a commit by another handler. */
+    /* The last read, or a commit that was rejected after it, found another handler's commit. */
     bool others_committed;
 
     /* Every request with a lower sequence had come before the last validation began. */
@@ -71,7 +72,7 @@ bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms);
 
 /*
  * Returns what to read: the product, the rows that expire soon, and those that `with_rows_of` needs
- * (NULL: nobody's).
+ * (NULL: nobody's). Before the first check it is all rows.
  */
 struct inventory_query product_cache_query(const struct product_cache *cache, int64_t now_ms,
                                            const struct inventory_request *with_rows_of);

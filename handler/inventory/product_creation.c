@@ -22,10 +22,16 @@ static void fail_creation(struct product_creation *creation, enum status status,
 
 /* ---- INSERTING ---- */
 
+/* If the reply to an attempt is unknown, no other failure proves that nothing was inserted. */
 static void on_inserted(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
+    struct error failure = *err;
     creation->product_exists = status == STATUS_OK || status == STATUS_ALREADY_EXISTS;
-    end_creation(creation, status, err);
+    if (!creation->product_exists && status != STATUS_CANCELLED && err->may_have_happened) {
+        error_wrap(&failure, "it may have been created");
+        status = failure.status = STATUS_UNAVAILABLE;
+    }
+    end_creation(creation, status, &failure);
 }
 
 static void insert_product(struct product_creation *creation) {

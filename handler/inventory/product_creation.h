@@ -1,6 +1,6 @@
 /*
  * product_creation.h - creates one product in the table, unless it exists; and the table, if this
- * process has never seen it.
+ * handler has never seen it.
  *
  * A product is created only in an empty partition. Beside the reservations of an earlier product of
  * that id it would sell their units again. No transaction can check that a partition is empty, so
@@ -13,7 +13,8 @@
  *     state               event                                    then
  *     LOOKING             the product's row exists                 STATUS_ALREADY_EXISTS
  *                         it does not                              CHECKING_PARTITION
- *                         there is no table, and never was         CREATING_TABLE
+ *                         there is no table, and this handler      CREATING_TABLE
+ *                         has never seen it
  *     CREATING_TABLE      the table exists, whoever created it     CHECKING_PARTITION
  *     CHECKING_PARTITION  the partition is empty                   INSERTING
  *                         the product's row exists by now          STATUS_ALREADY_EXISTS
@@ -60,7 +61,7 @@ struct product_creation {
  * STATUS_ALREADY_EXISTS       see the table above; the row's content was not read
  * STATUS_PRECONDITION_FAILED  other rows of the product exist; nothing was changed, and `err` says
  *                             what to do
- * STATUS_CONTAINER_NOT_FOUND  the table existed once, and is gone
+ * STATUS_CONTAINER_NOT_FOUND  this handler has seen the table before, and it is gone
  * STATUS_UNAVAILABLE, STATUS_CANCELLED  the product may or may not have been created
  */
 void product_creation_start(struct product_creation *creation, struct inventory_store_table *store,

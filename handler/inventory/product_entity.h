@@ -3,7 +3,8 @@
  *
  * Vocabulary
  *   entity   a row in the Table service's JSON
- *   format   a number in each row: the newest format whose writer has written the row
+ *   format   a number in each row, which says what properties the row has. If several versions of
+ *            this program write a row, it is that of the newest one
  *
  * Formats. A row without a format was written by one of the first two releases.
  *   none   the first release. A product has total, available, version and commitId. A reservation
@@ -38,9 +39,9 @@
  *       total, available, version          Edm.Int64
  *       dueAt                              Edm.DateTime: no reservation expires earlier. The last
  *                                          moment of 9999 if there is no reservation
- *       commitIds                          Edm.String: the ids of the last commits of the 16 stores
- *                                          that committed last, the newest first, separated by
- *                                          commas (product_transaction.h)
+ *       commitIds                          Edm.String: the ids of the last commits of the 16
+ *                                          handlers that committed last, the newest first,
+ *                                          separated by commas (product_transaction.h)
  *       commitId                           Edm.String: the first of commitIds
  *       indexedDue, indexedKeep            Edm.Int64: the times of the last expiry rows that were
  *                                          written for it, in milliseconds since 1970. 0: none was
@@ -58,9 +59,8 @@
  * every time that a reservation's id can hold.
  *
  * Row `waiting` of partition !wait-PRODUCT-ID
- *   Its Timestamp is the last time at which an instance waited for the product's lease. It has a
- *   partition of its own, because a product may be created only in an empty partition. Earlier
- *   releases count every row there.
+ *   Its Timestamp is the last time at which a handler waited for the product's lease. It has a
+ *   partition of its own, because a product is created only if its partition has no row at all.
  */
 #ifndef INVENTORY_PRODUCT_ENTITY_H
 #define INVENTORY_PRODUCT_ENTITY_H

@@ -20,21 +20,24 @@
  *
  *     state        the pipeline waits for          next state
  *     IDLE         a request; has no lease         ACQUIRING, or YIELDING if it has just yielded
- *     YIELDING     the rest of YIELD_MS, in which  ACQUIRING
+ *     YIELDING     the rest of YIELD_MS, in which  ACQUIRING; closed: IDLE
  *                  others can take the lease
- *     ACQUIRING    the lease                       DECIDING
+ *     ACQUIRING    the lease                       DECIDING; if it fails, all requests are overdue,
+ *                                                  or the pipeline is closed: IDLE; ACQUIRING if
+ *                                                  requests are left after a failure
  *     COLLECTING   callers of the last batch to    DECIDING; without a request: LINGERING
  *                  return; has the lease
- *     DECIDING     nothing: it decides the batch   READING     the cache cannot be used
- *                  or finds what is missing        WORKING     ProcessingTime is set
+ *     DECIDING     nothing: it decides the batch   READING     the cache cannot be used, or must be
+ *                  or finds what is missing                    validated before a refusal
+ *                                                  WORKING     ProcessingTime is set
  *                                                  LOOKING_UP  rows or records are missing
  *                                                  INDEXING    there are changes to commit
  *                                                  COLLECTING  nothing to commit: all is answered
  *     READING      the product                     DECIDING
  *     WORKING      ProcessingTime to pass          DECIDING
  *     LOOKING_UP   reads for single requests       DECIDING
- *     INDEXING     an expiry row whose write       EXTENDING
- *                  began in ACQUIRING; else none
+ *     INDEXING     an expiry row, if its write     EXTENDING
+ *                  began in ACQUIRING
  *     EXTENDING    a renewal, if the lease could   COMMITTING
  *                  end before the commit does
  *     COMMITTING   the transaction                 COLLECTING; storage rejects it: DECIDING, or
@@ -140,7 +143,7 @@ struct product_pipeline { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     int64_t yielded_until_ms;
     int64_t announced_ms; /* storage's time of the last announcement, perhaps our own; 0: none */
 
-    /* ---- COLLECTING: the window waits by timer, or by rounds of the loop ---- */
+    /* ---- COLLECTING: the window waits by timer, or by rounds of the loop (event_loop.h) ---- */
     int64_t window_step_ms;  /* how long each wait for a next request lasts */
     int64_t window_limit_ms; /* the window is not extended beyond this */
     int rounds_left;         /* 0: it waits by timer */
@@ -173,7 +176,7 @@ struct product_pipeline { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 
     /* ---- WORKING, EXTENDING, COMMITTING ---- */
     bool is_processing_time_over;
-    struct lease_hold hold;
+    struct lease_pause pause;
     struct lease_extend extend;
     int64_t commit_started_ms;
 };

@@ -1,6 +1,6 @@
 /*
- * product_read.h - reads a product and checks it against its reservations. Everyone who sells from
- * a product, or shows it, reads it here.
+ * product_read.h - reads a product and checks it against its reservations. Whoever sells from a
+ * product, or answers what it has, reads it here. leasectl's list reads products without the check.
  *
  * A product that contradicts its reservations is never sold from: it was created anew beside old
  * rows, or edited by hand. A read in the middle of another commit looks the same. So the read is

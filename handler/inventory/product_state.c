@@ -16,7 +16,7 @@ void product_state_take_checkpoint(const struct product_state *state,
 }
 
 /*
- * Returns true if the list names the commit, or a later one of the same store: a store's newest
+ * Returns true if the list names the commit, or a later one of the same handler: a handler's newest
  * commit replaces its older one in the list.
  */
 static bool names_commit_or_later(const char *commit_ids, const char *commit_id) {

@@ -4,8 +4,9 @@
  * A store reads a state, the rules change it (inventory.h), and a store commits the changes.
  *
  * Vocabulary
- *   available   The product's units that are in no reservation. With the units in reservations they
- *               make its total.
+ *   available   The product's units that are in no reservation, not even in one that has expired
+ *               and whose row still exists. With the units in reservations they make its total.
+ *               What callers may reserve is more (inventory_available in inventory.h).
  *   version     Counts the product's commits, from 1.
  *   mark        What the next commit does with a reservation. The rules set it, a store writes it.
  *   change      A row that the next commit writes: a marked reservation or a record.
@@ -36,10 +37,10 @@
 enum {
     PRODUCT_ID_BYTES = 129, /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
     INVENTORY_ETAG_BYTES = 128,
-    /* The product's row names the commits of the last stores that have written it. */
+    /* The product's row names the last commit of each of the handlers that committed last. */
     INVENTORY_COMMIT_IDS = 16,
     INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
-    /* The ids of one store's commits begin with the same characters, this many. */
+    /* The ids of one handler's commits begin with the same characters, this many. */
     COMMIT_SENDER_LENGTH = sizeof "01234567-0123-4567-8901-" - 1,
     INVENTORY_HASH_BYTES = 65, /* SHA-256 in lower-case hexadecimal digits */
     /* A transaction holds 100 operations, and one is the product's own row. */
@@ -66,10 +67,10 @@ struct product {
 
     /* ---- the store's ---- */
 
-    /* The newest format that has written its row (product_entity.h); 0: the row does not say. */
+    /* The format of its row (product_entity.h); 0: the row does not say. */
     int format;
 
-    /* The last commits, one of each store, the newest first. */
+    /* The ids of the last commits, one of each handler, the newest first. */
     char commit_ids[INVENTORY_COMMIT_IDS_BYTES];
 
     /* The times of the expiry index's rows for the last added reservation and record. 0: none. */
@@ -116,7 +117,10 @@ struct product_state {
     size_t record_count;
     size_t record_capacity;
 
-    /* All changes, counting each change of the total as one. Some remove expired reservations. */
+    /*
+     * How many changes the next commit has, and how many of them remove expired reservations. A
+     * change of the total counts as one, although it is no row of its own.
+     */
     int change_count;
     int expired_changes;
 };
@@ -160,9 +164,8 @@ struct reservation *product_state_insert(struct product_state *state,
                                          const struct reservation *like, const char *customer_id);
 
 /*
- * Moves the reservations of `other` into `state`. `other` is the same version of the product, as it
- * was read. A reservation that `state` has already stays as it is. STATUS_NO_MEMORY: both are
- * unchanged.
+ * Moves the reservations of `other` into `state`. Nothing in `other` may be marked. A reservation
+ * that `state` has already stays as it is. STATUS_NO_MEMORY: both are unchanged.
  */
 enum status product_state_merge(struct product_state *state,
                                 struct product_state *other) MUST_CHECK;

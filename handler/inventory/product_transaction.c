@@ -129,10 +129,10 @@ static bool share_an_id(const char *left, const char *right) {
  * A commit adds one id at the front. It pushes out at most one, the oldest, and only from a full
  * list. So as long as one id remains that the row had before our commit, no newer id is gone.
  */
-static bool may_be_pushed_out(const struct product_change *change, const struct product *found) {
+static bool may_be_pushed_out(const struct commit_order *order, const struct product *found) {
     bool is_full = strlen(found->commit_ids) + 1 == INVENTORY_COMMIT_IDS_BYTES;
-    return found->version - change->after->version >= INVENTORY_COMMIT_IDS && is_full &&
-           !share_an_id(change->state->product.commit_ids, found->commit_ids);
+    return found->version - order->after->version >= INVENTORY_COMMIT_IDS && is_full &&
+           !share_an_id(order->state->product.commit_ids, found->commit_ids);
 }
 
 /*
@@ -146,36 +146,35 @@ static bool may_be_pushed_out(const struct product_change *change, const struct 
  *                                           the name may have been pushed out of the list.
  *     the row cannot be read                UNKNOWN
  */
-static void examine_row(const struct product_change *change, const cJSON *row,
-                        struct probe *probe) {
+static void examine_row(const struct commit_order *order, const cJSON *row, struct probe *probe) {
     struct product found;
     if (!product_entity_read_product(row, &found, probe->etag)) {
         probe->outcome = OUTCOME_UNKNOWN;
         (void)product_entity_unreadable(row, &probe->failure);
-    } else if (has_first_id(found.commit_ids, change->after->commit_ids)) {
+    } else if (has_first_id(found.commit_ids, order->after->commit_ids)) {
         probe->outcome = OUTCOME_HAPPENED;
-        if (found.version != change->after->version) {
+        if (found.version != order->after->version) {
             probe->etag[0] = '\0'; /* the caller's state is not of that version */
         }
-    } else if (strcmp(probe->etag, change->state->etag) == 0) {
+    } else if (strcmp(probe->etag, order->state->etag) == 0) {
         probe->outcome = OUTCOME_NOT_YET;
-    } else if (!may_be_pushed_out(change, &found)) {
+    } else if (!may_be_pushed_out(order, &found)) {
         probe->outcome = OUTCOME_NEVER;
     } else {
         probe->outcome = OUTCOME_UNKNOWN;
         error_set(&probe->failure, STATUS_UNAVAILABLE, "%lld commits have followed since",
-                  (long long)(found.version - change->after->version));
+                  (long long)(found.version - order->after->version));
     }
 }
 
 /* ---- what follows ---- */
 
 /*
- * Returns true if this answer leaves it open whether the transaction was carried out. Memory may
- * also run out while the reply is read, after the request was sent.
+ * Returns true if this answer leaves it open whether the transaction was carried out. Without
+ * memory it may not even have been sent. That counts too, so that it is sent again.
  */
-static bool leaves_doubt(enum status answer) {
-    return answer == STATUS_UNAVAILABLE || answer == STATUS_CANCELLED || answer == STATUS_NO_MEMORY;
+static bool leaves_doubt(const struct error *answer) {
+    return answer->may_have_happened || answer->status == STATUS_NO_MEMORY;
 }
 
 enum next_step { STEP_SUCCEED, STEP_FAIL, STEP_REJECT, STEP_SEND_AGAIN, STEP_GIVE_UP };
@@ -237,7 +236,7 @@ static void end_transaction(struct product_transaction *commit, enum status stat
 static void end_rejected(struct product_transaction *commit) {
     struct error err = commit->answer;
     bool may_be_a_record =
-        err.status == STATUS_ALREADY_EXISTS && commit->change.state->record_count > 0;
+        err.status == STATUS_ALREADY_EXISTS && commit->order.state->record_count > 0;
     if (!may_be_a_record &&
         (err.status == STATUS_PRECONDITION_FAILED || err.status == STATUS_ALREADY_EXISTS ||
          err.status == STATUS_NOT_FOUND)) {
@@ -268,9 +267,8 @@ static void on_wait_over(void *context, enum status status, struct http_reply *r
 }
 
 static void wait_to_send_again(struct product_transaction *commit) {
-    int64_t delay_ms =
-        storage_client_delay_ms(commit->client, commit->attempts, commit->answer.retry_after_ms,
-                                commit->change.deadline_ms);
+    int64_t delay_ms = storage_client_delay_ms(
+        commit->client, commit->attempts, commit->answer.retry_after_ms, commit->order.deadline_ms);
     if (delay_ms < 0) {
         end_unknown(commit, "it had not been carried out by its deadline", "");
         return;
@@ -285,13 +283,13 @@ static void on_probed(void *context, enum status status, const struct error *err
     struct product_transaction *commit = context;
     struct probe probe = {.outcome = OUTCOME_UNKNOWN, .failure = *err};
     if (status == STATUS_OK) {
-        examine_row(&commit->change, commit->row, &probe);
+        examine_row(&commit->order, commit->row, &probe);
         cJSON_Delete(commit->row);
     }
     struct error overtaken;
     switch (next_step(&probe, commit->answer.status, commit->is_in_doubt)) {
     case STEP_SUCCEED:
-        snprintf(commit->change.out_etag, INVENTORY_ETAG_BYTES, "%s", probe.etag);
+        snprintf(commit->order.out_etag, INVENTORY_ETAG_BYTES, "%s", probe.etag);
         end_transaction(commit, STATUS_OK, err);
         break;
     case STEP_FAIL:
@@ -317,8 +315,8 @@ static void on_probed(void *context, enum status status, const struct error *err
 static void probe_commit(struct product_transaction *commit) {
     int64_t read_by_ms = storage_client_deadline_ms(commit->client);
     commit->stage = TRANSACTION_PROBING;
-    table_get_start(&commit->call, commit->client, commit->table, commit->change.after->id,
-                    PRODUCT_ROW, clock_max_ms(read_by_ms, commit->change.deadline_ms), &commit->row,
+    table_get_start(&commit->call, commit->client, commit->table, commit->order.after->id,
+                    PRODUCT_ROW, clock_max_ms(read_by_ms, commit->order.deadline_ms), &commit->row,
                     on_probed, commit);
 }
 
@@ -330,7 +328,7 @@ static void on_sent(void *context, enum status status, const struct error *err) 
     }
     commit->answer = *err;
     commit->answer.status = status;
-    commit->is_in_doubt = commit->is_in_doubt || leaves_doubt(status);
+    commit->is_in_doubt = commit->is_in_doubt || leaves_doubt(&commit->answer);
     if (status == STATUS_TOO_LARGE && !commit->is_in_doubt) { /* it was not sent */
         end_transaction(commit, status, err);
         return;
@@ -338,25 +336,23 @@ static void on_sent(void *context, enum status status, const struct error *err) 
     probe_commit(commit);
 }
 
-/* Sends the same bytes each time, because the change is borrowed and does not change. */
+/* Sends the same bytes each time, because the order is borrowed and does not change. */
 static void send_transaction(struct product_transaction *commit) {
-    const struct product_change *change = &commit->change;
+    const struct commit_order *order = &commit->order;
     struct operations operations;
-    collect_operations(&operations, change->state, change->after);
+    collect_operations(&operations, order->state, order->after);
     commit->stage = TRANSACTION_SENDING;
     commit->attempts++;
     table_transaction_start(&commit->call, commit->client, commit->table, operations.items,
-                            operations.count, change->deadline_ms, change->out_etag, on_sent,
-                            commit);
+                            operations.count, order->deadline_ms, order->out_etag, on_sent, commit);
     free_entities(&operations);
 }
 
 void product_transaction_start(struct product_transaction *transaction,
                                struct storage_client *client, const char *table,
-                               const struct product_change *change, table_done done,
-                               void *context) {
+                               const struct commit_order *order, table_done done, void *context) {
     assert(transaction->stage == TRANSACTION_ENDED);
     *transaction = (struct product_transaction){
-        .client = client, .table = table, .change = *change, .done = done, .context = context};
+        .client = client, .table = table, .order = *order, .done = done, .context = context};
     send_transaction(transaction);
 }

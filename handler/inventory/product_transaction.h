@@ -4,8 +4,8 @@
  * Vocabulary
  *   transaction   an entity group transaction of Table storage: all of its operations, or none
  *   commit id     the name of a commit. The product's row lists the ids of the last commits, the
- *                 newest first: one for each of the 16 stores that have committed last. Each
- *                 process has one store.
+ *                 newest first: one for each of the 16 handlers that have committed last. leasectl
+ *                 counts as a handler.
  *   probe         reading the product's row to find out whether a commit has happened
  *   in doubt      a commit is in doubt if an attempt may have been carried out, or may still be
  *
@@ -41,7 +41,7 @@
 #include "storage/table_client.h"
 
 /* What to commit. All is borrowed until `done`, and must not change. */
-struct product_change {
+struct commit_order {
     /* As read, with the marks and records to be written. */
     const struct product_state *state;
     /* The product's row after the commit. */
@@ -56,7 +56,7 @@ struct product_change {
 struct product_transaction {
     struct storage_client *client;
     const char *table;
-    struct product_change change;
+    struct commit_order order;
     table_done done;
     void *context;
     enum { TRANSACTION_ENDED, TRANSACTION_SENDING, TRANSACTION_PROBING, TRANSACTION_WAITING } stage;
@@ -69,14 +69,14 @@ struct product_transaction {
 };
 
 /*
- * Sends a change until its outcome is known. The last probe may take STORAGE_DEADLINE_MS longer
- * than the deadline. `table` is borrowed until `done`.
+ * Carries out an order until its outcome is known. The last probe may take STORAGE_DEADLINE_MS
+ * longer than the deadline. `table` is borrowed until `done`.
  * STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS, STATUS_UNAVAILABLE  as of a store's commit
  * STATUS_CONTAINER_NOT_FOUND                                             the table is gone
  * any other                                         storage rejected it: nothing was written
  */
 void product_transaction_start(struct product_transaction *transaction,
                                struct storage_client *client, const char *table,
-                               const struct product_change *change, table_done done, void *context);
+                               const struct commit_order *order, table_done done, void *context);
 
 #endif

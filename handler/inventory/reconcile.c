@@ -56,14 +56,14 @@ static void reconcile_finish(struct reconciliation *round) {
 
 static void reconcile_begin_visit(struct reconcile_visit *visit);
 
-static void record_result(struct reconcile_visit *visit, enum status status,
-                          const struct error *err) {
+static void note_result(struct reconcile_visit *visit, enum status status,
+                        const struct error *err) {
     struct reconciliation *round = visit->round;
     round->result.reservations_released += visit->reservations_released;
-    if (visit->reservations_released > 0 || visit->records_purged > 0) {
+    if (visit->reservations_released > 0 || visit->records_deleted > 0) {
         log_event(LOG_INFORMATION,
-                  "Reconciled product %s: %d expired reservations released, %d records purged",
-                  visit->product_id, visit->reservations_released, visit->records_purged);
+                  "Reconciled product %s: %d expired reservations released, %d records deleted",
+                  visit->product_id, visit->reservations_released, visit->records_deleted);
     }
     if (status == STATUS_OK) {
         round->result.products_reconciled++;
@@ -81,7 +81,7 @@ static void record_result(struct reconcile_visit *visit, enum status status,
 static void reconcile_end_visit(struct reconcile_visit *visit, enum status status,
                                 const struct error *err) {
     struct reconciliation *round = visit->round;
-    record_result(visit, status, err);
+    note_result(visit, status, err);
     round->visits_under_way--;
     reconcile_begin_visit(visit);
     if (round->visits_under_way == 0) {
@@ -106,7 +106,7 @@ static void reconcile_on_expired(struct inventory_request *request) {
     visit->reservations_released = (int)request->committed_units; /* also after a failure */
     if (request->status == STATUS_OK || request->status == STATUS_NOT_FOUND) {
         store->ops->clean_up_expired(store, visit->product_id,
-                                     clock_min_ms(until_ms, round->now_ms), &visit->records_purged,
+                                     clock_min_ms(until_ms, round->now_ms), &visit->records_deleted,
                                      reconcile_on_cleaned_up, visit);
     } else {
         reconcile_end_visit(visit, request->status, &request->failure);
@@ -135,7 +135,7 @@ static void reconcile_begin_visit(struct reconcile_visit *visit) {
         return;
     }
     visit->product_id = round->products.ids[round->next_product++];
-    visit->reservations_released = visit->records_purged = 0;
+    visit->reservations_released = visit->records_deleted = 0;
     visit->request = (struct inventory_request){.operation = &operation_expire,
                                                 .correlation = round->correlation,
                                                 .product_id = visit->product_id,
@@ -204,7 +204,7 @@ static void reconcile_on_acquired(void *context, enum status status, struct leas
 }
 
 static void enter_acquiring(struct reconciliation *round) {
-    /* One try, because an instance that has the lease does the same work. */
+    /* One try, because a handler that has the lease does the same work. */
     const struct leasehold_request request = {.name = RECONCILIATION_LEASE_NAME,
                                               .duration_s = RECONCILIATION_LEASE_S,
                                               .try_once = true,

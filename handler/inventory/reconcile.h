@@ -1,14 +1,15 @@
 /*
- * reconcile.h - housekeeping: removes the rows of expired reservations. Nothing waits for it: their
- * units are available from the moment they expire (inventory.h).
+ * reconcile.h - housekeeping: removes the rows of expired reservations, of expired idempotency
+ * records, and those of the expiry index. Nothing waits for it: units are available from the moment
+ * their reservation expires (inventory.h).
  *
- * One instance at a time does it, under the job's lease (RECONCILIATION_LEASE_NAME). A round goes
+ * One handler at a time does it, under the job's lease (RECONCILIATION_LEASE_NAME). A round goes
  * through these states:
  *
  *     state       it waits for                              next state
  *     ENDED       reconcile_start                           PREPARING
  *     PREPARING   the store to be ready                     ACQUIRING
- *     ACQUIRING   the job's lease                           FINDING; if another instance has it:
+ *     ACQUIRING   the job's lease                           FINDING; if another handler has it:
  *                                                           ENDING
  *     FINDING     the list of products with expired rows    VISITING
  *     VISITING    all visits; then it releases the lease    ENDING
@@ -39,7 +40,7 @@
 enum { RECONCILE_VISITS = 8 };
 
 struct reconcile_result {
-    bool processed; /* false: another instance has the job's lease */
+    bool processed; /* false: another handler has the job's lease */
     int products_reconciled;
     int reservations_released;
     int64_t duration_ms;
@@ -63,13 +64,16 @@ enum reconcile_state {
     RECONCILE_ENDING,
 };
 
-/* One product: its expired reservations are removed, then the index rows by which it was found. */
+/*
+ * One product: its expired reservations are removed, then its expired records and the index rows by
+ * which it was found.
+ */
 struct reconcile_visit {
     struct reconciliation *round;
     const char *product_id;
     struct inventory_request request;
     int reservations_released;
-    int records_purged;
+    int records_deleted;
 };
 
 /* A round. Zeroed at first. Its owner keeps it until `done` is called. */

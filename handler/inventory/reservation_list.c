@@ -9,8 +9,9 @@
  * come and go. Two structures find it:
  *
  *   slots     An array of pointers, by expiry and id. `rows` is the part in use, with room on both
- *             sides, because reservations come at the end and go at the start as a rule. To add or
- *             remove one in between moves the pointers on the shorter side.
+ *             sides, because reservations come at the end and go at the start as a rule. To remove
+ *             one in between moves the pointers on the shorter side. To add one does so if there is
+ *             a free slot in front.
  *   buckets   The customer index, a hash table. A bucket has the head of a list of reservations, by
  *             expiry and id, of all customers with that hash. The head's `earlier` is the last one
  *             of the list. The last one's `later` is NULL.
@@ -19,7 +20,7 @@ enum {
     FEW_SLOTS = 8,
     SLOTS_PER_BUCKET = 4,
 
-    /* For the static_assert. Blocks of the heap are a multiple of the step, with the overhead. */
+    /* For the static_assert. glibc's malloc adds the overhead, and rounds up to the step. */
     HEAP_STEP_BYTES = 16,
     HEAP_OVERHEAD_BYTES = 8,
     /* Slots grow by a half, and buckets with them. */
@@ -456,6 +457,6 @@ void reservation_list_trim(struct reservation_list *list, int64_t until_ms, size
     }
     size_t enough = list->count + list->count / 2 + FEW_SLOTS;
     if (list->slot_capacity / 4 > enough) {
-        (void)!resize(list, enough); /* if there is no memory, the list keeps its slots */
+        (void)resize(list, enough); /* if there is no memory, the list keeps its slots */
     }
 }

@@ -3,7 +3,8 @@
  * counts the units of the expired ones.
  *
  * Vocabulary
- *   reservation   Some units held for a customer until it expires. One row in the store.
+ *   reservation   Some units held for a customer until it expires. One row in the store. Where a
+ *                 variable is called `row`, it is a reservation in memory.
  *   emptied       All of its units were taken. It stays in the list until it is removed.
  *   extended      It expires at another time than its id says, which is the first expiry.
  *
@@ -12,7 +13,7 @@
  *             quantity change only by the functions below.
  * Costs       With n reservations in the list:
  *               to add at the end, or remove at either end    O(1) amortised, O(log n) comparisons
- *               to add or remove elsewhere                    and moves the pointers on one side
+ *               to add or remove elsewhere                    the same, and O(n) pointers are moved
  *               to find by id                                 O(log n); O(n) if it was extended
  *               the expired units, as time goes on            O(1) for each that expires
  *               a customer's reservations                     O(those, and a few of others)

@@ -32,7 +32,7 @@ static void note_loss(struct store_preparation *preparation, const char *why) {
     }
 }
 
-/* A waiter that joins while these are notified waits for the next preparation. */
+/* A waiter that joins while these are notified is not one of them. It is notified later. */
 static void preparation_notify(void *context) {
     struct store_preparation *preparation = context;
     struct preparation_waiters notified = TAILQ_HEAD_INITIALIZER(notified);

@@ -66,7 +66,8 @@ void store_preparation_await(struct store_preparation *preparation,
 
 /*
  * An operation of the ready store has ended with `status`. STATUS_CONTAINER_NOT_FOUND means that
- * the store is lost. Then `err` is replaced by what an operator has to do. Returns `status`.
+ * the store is lost, unless other programs prepare it. Then `err` is replaced by what an operator
+ * has to do. Returns `status`.
  */
 enum status store_preparation_note_status(struct store_preparation *preparation, enum status status,
                                           struct error *err);

@@ -13,7 +13,7 @@
 #include "inventory/inventory_store_table.h"
 
 /*
- * The table store's prepare. Creates a few seeds at a time. If this process has not yet seen the
+ * The table store's prepare. Creates a few seeds at a time. If this handler has not yet seen the
  * table, the first seed is created alone, and the table with it.
  * After a failure no further seed is begun, and those under way are finished. The next preparation,
  * which must have the same seeds, skips the seeds that exist by then. So a seed that was

@@ -9,11 +9,14 @@
  *         with lease_manager_is_held or lease_extend_start before each step ...
  *     lease_manager_release(manager, lease);
  *
- * Operations  A struct lease_acquire, lease_extend, lease_hold or lease_break is one operation. It
- *             belongs to its owner, who zeroes it once and keeps it until the operation has ended
- *             or is abandoned. The completion is called exactly once, on the loop's thread, never
- *             inside start. The operation is not touched afterwards, so the owner may start it
- *             again in the completion, or free it. `err` is borrowed and means nothing on
+ * Operations  struct lease_acquire  acquires a lease
+ *             struct lease_extend   makes sure that a lease lasts for the next step
+ *             struct lease_pause    waits while the lease is held
+ *             struct lease_break    ends anybody's lease
+ *             Each belongs to its owner, who zeroes it once and keeps it until the operation has
+ *             ended or is abandoned. The completion is called exactly once, on the loop's thread,
+ *             never inside start. The operation is not touched afterwards, so the owner may start
+ *             it again in the completion, or free it. `err` is borrowed and means nothing on
  *             STATUS_OK. An abandoned operation has no completion. Abandoning an operation that is
  *             not under way does nothing.
  * Life        An acquire makes a lease. Release ends its owner's use of it and returns at once.
@@ -51,8 +54,8 @@ struct managed_lease; /* private to the manager */
 /* ---- the manager ---- */
 
 /*
- * Borrows everything. Of the options it uses those of time: duration_s to acquire_retry_ms. May be
- * called on any thread before the manager is used. STATUS_NO_MEMORY.
+ * Borrows everything. It uses the options from duration_s to acquire_retry_ms, in their order. May
+ * be called on any thread before the manager is used. STATUS_NO_MEMORY.
  */
 enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
@@ -65,7 +68,7 @@ enum status lease_manager_new(struct lease_manager **out, const struct leasehold
 void lease_manager_cancel_acquires(struct lease_manager *manager);
 
 /*
- * Second step of stopping, after cancel_acquires: holds, breaks, and extends that need a renewal
+ * Second step of stopping, after cancel_acquires: pauses, breaks, and extends that need a renewal
  * end with STATUS_CANCELLED, also those to come. Acquires that storage has been asked for end too,
  * and what storage may have granted to them is released.
  */
@@ -96,14 +99,18 @@ typedef void (*lease_acquire_done)(void *context, enum status status, struct lea
                                    const struct error *err);
 
 /*
- *     state              left by
- *     IDLE               start
- *     AWAITING_RELEASE   the release of our earlier lease of that name ends, or the time to wait,
- *                        at least LEASE_RELEASE_TIMEOUT_MS: ASKING
- *     ASKING             storage's reply: the acquire ends with that, or goes to BACKOFF if
- *                        somebody else holds the lease and there is time to wait
- *     BACKOFF            the time of the next try: ASKING
- *     ENDING             the loop's next round: it ends with a failure of our own
+ *     state              event                                             then
+ *     IDLE               start; our earlier lease of that name is still    AWAITING_RELEASE
+ *                        being released
+ *                        start; it cannot begin                            ENDING
+ *                        start, otherwise                                  ASKING
+ *     AWAITING_RELEASE   that release has ended, or the time to wait, at   ASKING
+ *                        least LEASE_RELEASE_TIMEOUT_MS, is over
+ *     ASKING             storage's reply                                   IDLE
+ *                        the same, but somebody else holds the lease, and  BACKOFF
+ *                        there is time to wait
+ *     BACKOFF            it is time for the next try                       ASKING
+ *     ENDING             the loop's next round: a failure of our own       IDLE
  *
  * cancel_acquires takes it from AWAITING_RELEASE and BACKOFF to ENDING, and from ASKING once
  * storage replies with a conflict. cancel_waits takes it from ASKING at once. When it ends it is
@@ -218,12 +225,12 @@ void lease_extend_start(struct lease_extend *extend, struct lease_manager *manag
                         void *context);
 void lease_extend_abandon(struct lease_extend *extend);
 
-typedef void (*lease_hold_done)(void *context, enum status status, const struct error *err);
+typedef void (*lease_pause_done)(void *context, enum status status, const struct error *err);
 
-struct lease_hold {
+struct lease_pause {
     struct lease_watch watch; /* first */
     int64_t until_ms;
-    lease_hold_done done;
+    lease_pause_done done;
     void *context;
 };
 
@@ -234,9 +241,10 @@ struct lease_hold {
  * STATUS_LEASE_LOST   as soon as it is lost or released
  * STATUS_CANCELLED    as soon as lease_manager_cancel_waits is called
  */
-void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease,
-                      int64_t duration_ms, lease_hold_done done, void *context);
-void lease_hold_abandon(struct lease_hold *hold);
+void lease_pause_start(struct lease_pause *pause, struct lease_manager *manager,
+                       struct lease *lease, int64_t duration_ms, lease_pause_done done,
+                       void *context);
+void lease_pause_abandon(struct lease_pause *pause);
 
 /* ---- for operators ---- */
 

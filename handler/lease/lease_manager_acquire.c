@@ -12,7 +12,7 @@
 #include "base/uuid.h"
 #include "lease/lease_manager.h"
 #include "lease/lease_manager_internal.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum {
     MAX_ACQUIRE_WAIT_MS = 200, /* unless acquire_retry_ms is longer */
@@ -28,8 +28,9 @@ static void on_release_task(void *context) {
 }
 
 /*
- * Allocates everything before storage is asked, so that a granted lease is never dropped for lack
- * of memory or random numbers.
+ * Allocates everything before storage is asked. So to hold or to release a granted lease needs no
+ * more memory or random numbers. If there is no memory for storage's reply, the lease may have been
+ * granted, and is released (may_be_granted).
  */
 static enum status managed_lease_new(struct lease_manager *manager,
                                      const struct leasehold_request *request,
@@ -140,8 +141,9 @@ static void acquire_give_up(struct lease_acquire *acquire, enum status status, c
 /* ---- asking ---- */
 
 /*
- * Returns the wait after `wait_ms`: 1.5 to 2 times as long, and at least 1 ms longer. The jitter
- * spreads out the handlers that wait for the same lease.
+ * Returns the wait after `wait_ms`: 1.5 to 2 times as long, and at least 1 ms longer, up to
+ * MAX_ACQUIRE_WAIT_MS or the first wait, whichever is longer. The jitter spreads out those that
+ * wait for the same lease.
  */
 static int64_t next_wait_ms(const struct random_source *random, int64_t wait_ms,
                             int64_t first_wait_ms) {
@@ -166,13 +168,14 @@ static int64_t advance_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
 }
 
 /*
- * Whether storage may have granted the lease to one of the attempts. A conflict rules that out,
- * because the lease is somebody else's. Other definite failures do not if an earlier attempt had no
- * reply (was_in_doubt): credentials that are rejected now say nothing about that attempt.
+ * Returns true if storage may have granted the lease to one of the attempts. A conflict rules that
+ * out, because the lease is somebody else's. An answer that should be impossible (STATUS_INTERNAL)
+ * does not. Any other failure leaves it open if the reply to an attempt is unknown: credentials
+ * that are rejected now say nothing about an earlier attempt.
  */
 static bool may_be_granted(enum status status, const struct error *err) {
-    return status == STATUS_OK || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
-           status == STATUS_INTERNAL || (status != STATUS_LEASE_CONFLICT && err->was_in_doubt);
+    return status == STATUS_OK || status == STATUS_INTERNAL ||
+           (status != STATUS_LEASE_CONFLICT && err->may_have_happened);
 }
 
 /* Somebody else holds the lease. Returns false if there is no time for another try. */
@@ -296,7 +299,7 @@ static void on_acquire_timer(void *context) {
 
 /* ---- starting ---- */
 
-/* Returns until when a held lease is waited for. */
+/* Returns the time of the last try while somebody else holds the lease. */
 static int64_t wait_end_ms(const struct lease_manager *manager,
                            const struct leasehold_request *request, int64_t now_ms) {
     if (request->try_once) {

@@ -1,17 +1,21 @@
 /*
- * lease_manager_internal.h - what the files of the lease manager share. Nobody else includes it.
+ * lease_manager_internal.h - what the files of the lease manager share. In the handler only they
+ * include it.
  *
  * Files    lease_manager.c          life cycle, stopping, and a lease in its owner's hand
  *          lease_manager_acquire.c  acquiring a lease, and breaking somebody else's
  *          lease_manager_renew.c    what is due: renewals, releases and losses; storage's replies;
  *                                   the listeners' events
  *          lease_manager_watch.c    waiting with a lease in hand
+ *          lease_wait.c             the operations for threads that block
  * Life     An acquire makes a struct managed_lease and hands out the struct lease at its beginning.
  *          It is freed when its owner has released it, lease_renewal has finished with it and no
  *          watch is left. lease_manager_free frees the rest.
  * Threads  Everything belongs to the loop's thread, except what is atomic or never changes. Owners
  *          on other threads reach the loop by tasks. No owner is called inside a call that it
- *          makes: what becomes due is done when the manager's timer fires.
+ *          makes: what becomes due is done when the manager's timer fires. There is one exception.
+ *          If release is the first to notice a loss, it calls the listener's `lost` on the owner's
+ *          thread.
  */
 #ifndef LEASE_LEASE_MANAGER_INTERNAL_H
 #define LEASE_LEASE_MANAGER_INTERNAL_H

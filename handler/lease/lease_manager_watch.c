@@ -58,14 +58,14 @@ static enum status fail_stopping(struct error *err) {
 
 /* ---- until a time has passed ---- */
 
-static void hold_end(struct lease_hold *hold, enum status status, const struct error *err) {
-    watch_end(&hold->watch);
-    hold->done(hold->context, status, err);
+static void pause_end(struct lease_pause *pause, enum status status, const struct error *err) {
+    watch_end(&pause->watch);
+    pause->done(pause->context, status, err);
 }
 
-static void hold_check(void *context) {
-    struct lease_hold *hold = context;
-    const struct managed_lease *managed = hold->watch.managed;
+static void pause_check(void *context) {
+    struct lease_pause *pause = context;
+    const struct managed_lease *managed = pause->watch.managed;
     const struct lease_manager *manager = managed->manager;
     int64_t now_ms = clock_now_ms(manager->platform->clock);
     struct error err = {.status = STATUS_OK};
@@ -73,23 +73,24 @@ static void hold_check(void *context) {
         fail_stopping(&err);
     } else if (!lease_is_safe(&managed->lease, manager->options, now_ms)) {
         fail_lost(&managed->lease, &err);
-    } else if (now_ms < hold->until_ms) {
-        watch_set_timer(&hold->watch, hold->until_ms);
+    } else if (now_ms < pause->until_ms) {
+        watch_set_timer(&pause->watch, pause->until_ms);
         return;
     }
-    hold_end(hold, err.status, &err);
+    pause_end(pause, err.status, &err);
 }
 
-void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease,
-                      int64_t duration_ms, lease_hold_done done, void *context) {
-    hold->until_ms = clock_now_ms(manager->platform->clock) + duration_ms;
-    hold->done = done;
-    hold->context = context;
-    watch_start(&hold->watch, lease, hold_check);
+void lease_pause_start(struct lease_pause *pause, struct lease_manager *manager,
+                       struct lease *lease, int64_t duration_ms, lease_pause_done done,
+                       void *context) {
+    pause->until_ms = clock_now_ms(manager->platform->clock) + duration_ms;
+    pause->done = done;
+    pause->context = context;
+    watch_start(&pause->watch, lease, pause_check);
 }
 
-void lease_hold_abandon(struct lease_hold *hold) {
-    watch_end(&hold->watch);
+void lease_pause_abandon(struct lease_pause *pause) {
+    watch_end(&pause->watch);
 }
 
 /* ---- for a renewal ---- */

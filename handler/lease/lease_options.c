@@ -43,8 +43,8 @@ int64_t lease_options_max_renew_interval_ms(const struct leasehold_options *opti
 }
 
 /*
- * LEASEHOLD_AUTO is two thirds of the duration. Where the safe deadline leaves no room for that, it
- * is three quarters of the time until the deadline: a default gives way to what is set.
+ * LEASEHOLD_AUTO is two thirds of the duration. If safety_threshold is set so low that the safe
+ * deadline comes before that, it is three quarters of the time until the deadline.
  */
 static double renew_part(const struct leasehold_options *options) {
     if (options->renew_interval_ms != LEASEHOLD_AUTO && options->duration_s != LEASEHOLD_INFINITE) {

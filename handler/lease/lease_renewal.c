@@ -45,8 +45,8 @@ static bool is_not_ours(enum status status) {
 
 /*
  * Schedules the next attempt of a held lease. Its timer also fires at the safe deadline, where a
- * loss is noticed. With INT64_MAX it is set for the safe deadline alone. A lease without an end
- * never has a timer.
+ * loss is noticed. With INT64_MAX it is set for the safe deadline alone. While it is held, a lease
+ * without an end has no timer.
  */
 static void schedule_attempt(struct lease_renewal *renewal, struct lease *lease,
                              int64_t attempt_ms) {

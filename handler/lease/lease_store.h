@@ -43,11 +43,16 @@ struct lease_store_ops {
      * Retries until `deadline_ms` while storage fails.
      *
      * STATUS_LEASE_CONFLICT       somebody else holds it
-     * STATUS_UNAVAILABLE          storage kept failing; the lease may be ours all the same
-     * STATUS_CANCELLED            the network is closed; the lease may be ours all the same
+     * STATUS_UNAVAILABLE          storage kept failing
+     * STATUS_CANCELLED            the network is closed
      * STATUS_CONTAINER_NOT_FOUND  the container is missing and may not be created
      * STATUS_NOT_FOUND            nothing exists that a lease of that name would guard
-     * STATUS_UNAUTHORIZED, ...
+     * STATUS_UNAUTHORIZED, ...    rejected
+     * STATUS_NO_MEMORY, STATUS_TOO_LARGE
+     *                             before a request was sent, or while the reply was read
+     *
+     * After any failure but a conflict, the lease may be ours all the same if
+     * err->may_have_happened is set: the reply to at least one attempt is unknown.
      */
     enum status (*acquire)(struct lease_store *store, struct lease_store_call *call,
                            const char *name, const char *lease_id, int duration_s,

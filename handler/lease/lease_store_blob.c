@@ -9,7 +9,7 @@
 #include "base/uuid.h"
 #include "lease/lease_names.h"
 #include "storage/blob_client.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum {
     /*
@@ -26,7 +26,7 @@ struct blob_call {
     struct lease_store_blob *store;
     struct blob_operation operation;
     char blob[BLOB_NAME_BYTES];
-    bool is_asking; /* is_wanted has not answered yet, so this may not be freed */
+    bool is_checking_name; /* `wants` has not answered yet, so this may not be freed */
 };
 
 /*
@@ -71,7 +71,7 @@ static void blob_store_abandon(struct lease_store *base, struct lease_store_call
     call->own = NULL;
     own->call = NULL;
     blob_operation_abandon(&own->operation);
-    if (!own->is_asking) {
+    if (!own->is_checking_name) {
         free(own);
     }
 }
@@ -136,22 +136,23 @@ static enum status blob_store_break(struct lease_store *base, struct lease_store
 /* ---- acquire ---- */
 
 /*
- * An acquire under way.
+ * An acquire under way. Each state has a section below, the last one first.
  *
  *     state                left by                                then
- *     TRYING               404, in one of MAX_ROUNDS              ASKING
+ *     TRYING               404, in one of MAX_ROUNDS              CHECKING_NAME
  *                          anything else                          ends with that
- *     ASKING (is_wanted)   the name is wanted, or nobody is asked CREATING
+ *     CHECKING_NAME        it is wanted, or nobody has to be      CREATING_CONTAINER
+ *     (wants)              asked
  *                          it is not wanted                       ends with STATUS_NOT_FOUND
- *     CREATING CONTAINER   created, or somebody else was first    CREATING BLOB
+ *     CREATING_CONTAINER   created, or somebody else was first    CREATING_BLOB
  *     (if it is missing)   anything else                          ends with that
- *     CREATING BLOB        created, or somebody else was first,   TRYING, the next round
+ *     CREATING_BLOB        created, or somebody else was first,   TRYING, the next round
  *                          or the container is missing again
  *                          anything else                          ends with that
  *
  * Each try uses the same lease id. So after a try whose reply was lost, the next one gets the same
- * lease. One deadline covers all of it. An acquire that is abandoned while ASKING waits for that
- * answer and then ends without one of its own.
+ * lease. One deadline covers all of it. An acquire that is abandoned while CHECKING_NAME waits for
+ * that answer and then ends without one of its own.
  */
 struct blob_acquire {
     struct blob_call base; /* first */
@@ -161,19 +162,33 @@ struct blob_acquire {
     int64_t deadline_ms;
     int round;
     struct error missing; /* storage's reply to the last try: the blob or container is missing */
+    bool may_be_granted;  /* the reply to an attempt to acquire the lease is unknown */
     struct correlation correlation; /* a copy of the caller's */
     bool has_correlation;
 };
 
 static void acquire_try(struct blob_acquire *acquire);
 
+/*
+ * Ends the acquire with a failure. What may have happened is a grant: to the last try or to an
+ * earlier one, but not to a request that creates a blob.
+ */
+static void acquire_fail(struct blob_acquire *acquire, enum status status,
+                         const struct error *err) {
+    struct error failure = *err;
+    failure.may_have_happened = acquire->may_be_granted;
+    blob_call_end(&acquire->base, status, &failure);
+}
+
 /* Ends the acquire because `what`, which was missing, could not be created. */
 static void acquire_end_uncreated(struct blob_acquire *acquire, const char *what, const char *name,
                                   enum status status, const struct error *err) {
     struct error failure = *err;
     error_wrap(&failure, "creating the %s %s", what, name);
-    blob_call_end(&acquire->base, status, &failure);
+    acquire_fail(acquire, status, &failure);
 }
+
+/* ---- CREATING_BLOB ---- */
 
 /* If somebody else was first, or has deleted the container since, the next round notices it. */
 static void on_blob_created(void *context, enum status status, int64_t sent_ms,
@@ -223,9 +238,11 @@ static void create_blob(struct blob_acquire *acquire) {
     http_headers_cleanup(&metadata);
     if (status != STATUS_OK) {
         struct error err;
-        blob_call_end(&acquire->base, error_set(&err, status, "%s", status_text(status)), &err);
+        acquire_fail(acquire, error_set(&err, status, "%s", status_text(status)), &err);
     }
 }
+
+/* ---- CREATING_CONTAINER ---- */
 
 /* STATUS_ALREADY_EXISTS: somebody else was first. */
 static void on_container_created(void *context, enum status status, int64_t sent_ms,
@@ -245,11 +262,11 @@ static void create_missing(struct blob_acquire *acquire) {
     if (acquire->missing.status != STATUS_CONTAINER_NOT_FOUND) {
         create_blob(acquire);
     } else if (!store->options->create_container) {
-        error_wrap(
-            &acquire->missing,
-            "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
-            store->options->container);
-        blob_call_end(&acquire->base, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
+        error_wrap(&acquire->missing,
+                   "the container %s does not exist, and may not be created (option "
+                   "create_container, setting CreateContainerIfNotExists)",
+                   store->options->container);
+        acquire_fail(acquire, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
     } else {
         blob_container_create_start(&acquire->base.operation, store->client,
                                     store->options->container, acquire->deadline_ms,
@@ -257,13 +274,15 @@ static void create_missing(struct blob_acquire *acquire) {
     }
 }
 
+/* ---- CHECKING_NAME ---- */
+
 static const struct correlation *correlation_of(const struct blob_acquire *acquire) {
     return acquire->has_correlation ? &acquire->correlation : NULL;
 }
 
 static void on_wanted(void *context, bool is_wanted) {
     struct blob_acquire *acquire = context;
-    acquire->base.is_asking = false;
+    acquire->base.is_checking_name = false;
     if (acquire->base.call == NULL) {
         free(acquire);
         return;
@@ -275,31 +294,37 @@ static void on_wanted(void *context, bool is_wanted) {
         struct error err;
         error_set(&err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard",
                   acquire->name);
-        blob_call_end(&acquire->base, STATUS_NOT_FOUND, &err);
+        acquire_fail(acquire, STATUS_NOT_FOUND, &err);
     }
     correlation_use(before);
 }
 
 static void on_missing(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
-    acquire->base.is_asking = store->is_wanted != NULL &&
-                              !store->is_wanted(store->context, acquire->name, on_wanted, acquire);
-    if (!acquire->base.is_asking) {
+    acquire->base.is_checking_name =
+        store->wants != NULL &&
+        store->wants(store->context, acquire->name, on_wanted, acquire) == LEASE_WISH_PENDING;
+    if (!acquire->base.is_checking_name) {
         create_missing(acquire);
     }
 }
 
+/* ---- TRYING ---- */
+
 static void on_tried(void *context, enum status status, int64_t sent_ms, const struct error *err) {
     struct blob_acquire *acquire = context;
+    if (status == STATUS_OK) {
+        acquire->base.call->sent_ms = sent_ms;
+        blob_call_end(&acquire->base, STATUS_OK, err);
+        return;
+    }
+    acquire->may_be_granted = acquire->may_be_granted || err->may_have_happened;
     if (status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND) {
         acquire->missing = *err;
         on_missing(acquire);
-        return;
+    } else {
+        acquire_fail(acquire, status, err);
     }
-    if (status == STATUS_OK) {
-        acquire->base.call->sent_ms = sent_ms;
-    }
-    blob_call_end(&acquire->base, status, err);
 }
 
 static void acquire_try(struct blob_acquire *acquire) {
@@ -308,7 +333,7 @@ static void acquire_try(struct blob_acquire *acquire) {
         struct error err;
         error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created",
                   acquire->base.blob, store->options->container);
-        blob_call_end(&acquire->base, STATUS_UNAVAILABLE, &err);
+        acquire_fail(acquire, STATUS_UNAVAILABLE, &err);
         return;
     }
     blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container,

@@ -16,13 +16,17 @@ struct storage_client;
 
 typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
 
+/* Whether a name is wanted, or whether that has to be found out first. */
+enum lease_wish { LEASE_WANTED, LEASE_WISH_PENDING };
+
 /*
  * Asked on the loop's thread before a missing blob is created, so that no blob is made for a name
- * that guards nothing. Returns true if the name is wanted. If it has to find that out first, it
- * returns false and later calls `done` once, on the loop's thread. `name` is borrowed for the call.
+ * that guards nothing. If it returns LEASE_WISH_PENDING, it later calls `done` once, on the loop's
+ * thread, never inside this call. `name` is borrowed for the call.
  */
-typedef bool (*lease_store_blob_wanted)(void *context, const char *name,
-                                        lease_store_blob_wanted_done done, void *done_context);
+typedef enum lease_wish (*lease_store_blob_wanted)(void *context, const char *name,
+                                                   lease_store_blob_wanted_done done,
+                                                   void *done_context);
 
 struct lease_store_blob {
     struct lease_store base;
@@ -33,7 +37,7 @@ struct lease_store_blob {
      * NULL after init: every name is wanted. An acquire of a name that is not wanted ends with
      * STATUS_NOT_FOUND.
      */
-    lease_store_blob_wanted is_wanted;
+    lease_store_blob_wanted wants;
     void *context;
 };
 

@@ -57,28 +57,28 @@ enum status lease_manager_acquire(struct lease_manager *manager,
 
 /* ---- wait ---- */
 
-struct hold_wait {
+struct pause_wait {
     struct lease_wait wait;
-    struct lease_hold hold;
+    struct lease_pause pause;
     struct lease *lease;
     int64_t duration_ms;
 };
 
-static void on_held(void *context, enum status status, const struct error *err) {
-    struct hold_wait *own = context;
+static void on_paused(void *context, enum status status, const struct error *err) {
+    struct pause_wait *own = context;
     wait_end(&own->wait, status, err);
 }
 
-static void begin_hold(void *context) {
-    struct hold_wait *own = context;
-    lease_hold_start(&own->hold, own->wait.manager, own->lease, own->duration_ms, on_held, own);
+static void begin_pause(void *context) {
+    struct pause_wait *own = context;
+    lease_pause_start(&own->pause, own->wait.manager, own->lease, own->duration_ms, on_paused, own);
 }
 
 enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease,
                                int64_t duration_ms, struct error *err) {
-    struct hold_wait own = {
+    struct pause_wait own = {
         .wait = {.manager = manager, .err = err}, .lease = lease, .duration_ms = duration_ms};
-    wait_run(&own.wait, begin_hold, &own);
+    wait_run(&own.wait, begin_pause, &own);
     return own.wait.status;
 }
 

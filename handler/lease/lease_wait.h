@@ -14,7 +14,7 @@ enum status lease_manager_acquire(struct lease_manager *manager,
                                   const struct leasehold_request *request, struct lease **out,
                                   struct error *err) MUST_CHECK;
 
-/* lease_hold_start */
+/* lease_pause_start */
 enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease,
                                int64_t duration_ms, struct error *err) MUST_CHECK;
 

@@ -43,10 +43,11 @@
  *     renewal. A lease without an end is never renewed, so its holder never learns of a loss.
  *
  * Threads
- *     Every function may be called from any thread, also for one client or lease, except open and
- *     close. Close a client when all other calls on it have returned. Do not use a lease after its
- *     release. The client has one thread of its own for all its leases, on which every signal is
- *     blocked, SIGPIPE included. A client does not survive fork.
+ *     Call leasehold_open before the program starts other threads, unless descriptors 0 to 2 are
+ *     open. Call close when all other calls on the client have returned. Any other function may be
+ *     called from several threads at the same time, also on one client or lease. Do not use a lease
+ *     after its release. The client has one thread of its own for all its leases, on which every
+ *     signal is blocked, SIGPIPE included. A client does not survive fork.
  *
  * Events
  *     A listener's renewed, renewal_failed and lost are called on the client's thread, one after
@@ -189,7 +190,10 @@ struct leasehold_options {
     /* "leases". Azure's rules for container names apply. */
     const char *container;
 
-    /* "lease-". At most 100 characters. Prefix and name together must be a valid lease name. */
+    /*
+     * "lease-". At most 100 of the characters that a name may have. No part in front of a slash is
+     * empty or ends with a dot.
+     */
     const char *blob_prefix;
 
     /* true. Whether to create the container once storage has said that it is missing. */

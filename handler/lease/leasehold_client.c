@@ -24,7 +24,7 @@
 #include "lease/lease_renewal.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 /* Added to a time of the clock, this still fits an int64_t. */
 #define MAX_WAIT_MS (INT64_MAX / 4)

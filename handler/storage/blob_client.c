@@ -122,7 +122,8 @@ static enum status interpret_status(enum blob_action action, enum status status,
     if (action == BLOB_CREATE && (status == STATUS_PRECONDITION_FAILED ||
                                   status == STATUS_LEASE_LOST || status == STATUS_LEASE_CONFLICT)) {
         failure->status = STATUS_ALREADY_EXISTS;
-    } else if (action == BLOB_LEASE_BREAK && status == STATUS_LEASE_LOST && failure->was_in_doubt) {
+    } else if (action == BLOB_LEASE_BREAK && status == STATUS_LEASE_LOST &&
+               failure->may_have_happened) {
         failure->status = STATUS_OK;
     } else {
         failure->status = status;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 enum { LEASE_DURATION_INFINITE_S = -1 };
 

@@ -119,7 +119,8 @@ static bool is_whole_object(const struct strbuf *text) {
 
 /* Reports an answer that was damaged on the way. Another attempt may succeed. */
 static enum status set_damaged(const struct table_call *call, struct error *err) {
-    error_wrap(err, "the answer of %.128s was damaged", call->client->account->table_endpoint);
+    error_wrap(err, "the answer of %.128s was damaged",
+               call->client->attempt.account->table_endpoint);
     err->status = STATUS_UNAVAILABLE;
     return STATUS_UNAVAILABLE;
 }
@@ -216,7 +217,8 @@ static enum status read_page(struct table_call *call, enum status sent,
     status = visit_page(call, page, err);
     cJSON_Delete(page);
     if (status == STATUS_MALFORMED) {
-        error_wrap(err, "GET %.128s/%s()", call->client->account->table_endpoint, query->table);
+        error_wrap(err, "GET %.128s/%s()", call->client->attempt.account->table_endpoint,
+                   query->table);
     }
     bool is_enough = query->is_enough != NULL && *query->is_enough;
     if (status == STATUS_OK && !is_enough &&
@@ -245,6 +247,7 @@ void table_query_start(struct table_call *call, struct storage_client *client,
 static enum status set_outcome_unknown(struct error *err) {
     error_wrap(err, "what became of the transaction is not known");
     err->status = STATUS_UNAVAILABLE;
+    err->may_have_happened = true;
     return STATUS_UNAVAILABLE;
 }
 
@@ -275,7 +278,7 @@ static enum status read_batch(const struct http_reply *reply, size_t count, char
 
 static enum status read_transaction(struct table_call *call, enum status sent,
                                     const struct http_reply *reply, struct error *err) {
-    if (sent == STATUS_TOO_LARGE && storage_request_status(&call->request) == STATUS_OK) {
+    if (sent == STATUS_TOO_LARGE && err->may_have_happened) {
         return set_outcome_unknown(err); /* the answer was too large, not the transaction */
     }
     if (sent != STATUS_OK) {
@@ -283,7 +286,7 @@ static enum status read_transaction(struct table_call *call, enum status sent,
     }
     enum status status = read_batch(reply, call->operation_count, call->out_first_etag, err);
     if (status != STATUS_OK) {
-        error_wrap(err, "POST %.128s/$batch", call->client->account->table_endpoint);
+        error_wrap(err, "POST %.128s/$batch", call->client->attempt.account->table_endpoint);
     }
     return status;
 }
@@ -305,7 +308,7 @@ void table_transaction_start(struct table_call *call, struct storage_client *cli
     }
     http_headers_addf(&request->headers, "Content-Type", "multipart/mixed; boundary=batch_%s", id);
     request->body.max_bytes = TABLE_TRANSACTION_MAX_BYTES;
-    table_batch_write(client->account->table_endpoint, table, operations, count, id,
+    table_batch_write(client->attempt.account->table_endpoint, table, operations, count, id,
                       &request->body);
     call->read_answer = read_transaction;
     call->operation_count = count;

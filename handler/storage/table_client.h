@@ -23,7 +23,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 #include "storage/table_batch.h"
 
 /* How an operation ended. `err` is never NULL. */
@@ -118,18 +118,17 @@ void table_query_start(struct table_call *call, struct storage_client *client,
  * of the first operation; "" if there is none, as for a delete.
  *
  * There is one attempt only. A repeat after a lost answer would fail because of its own success,
- * and only the caller can tell what that means. After a status that leaves the outcome unknown, the
- * transaction may have been committed, or may be committed later, because a sent request cannot be
- * called back. So a missing row that it inserts proves nothing. Sending the same operations again
- * is safe if one of them has an ETag for If-Match: then at most one of the two transactions
- * succeeds.
+ * and only the caller can tell what that means. If err->may_have_happened is set, the transaction
+ * may have been committed. It may also be committed later, because a sent request cannot be called
+ * back. So a missing row that it inserts proves nothing. Sending the same operations again is safe
+ * if one of them has an ETag for If-Match: then at most one of the two transactions succeeds.
  *
  * STATUS_PRECONDITION_FAILED   an If-Match did not match
  * STATUS_ALREADY_EXISTS        an inserted row existed
  * STATUS_NOT_FOUND             a merged or deleted row did not exist
  * STATUS_CONTAINER_NOT_FOUND   there is no such table
  * STATUS_TOO_LARGE             over TABLE_TRANSACTION_MAX_BYTES; nothing was sent
- * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_NO_MEMORY   the outcome is unknown
+ * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_NO_MEMORY
  */
 void table_transaction_start(struct table_call *call, struct storage_client *client,
                              const char *table, const struct table_operation *operations,

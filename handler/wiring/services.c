@@ -56,7 +56,7 @@ static void open_inventory(struct services *services) {
     inventory_service_init(&services->inventory, &services->platform, store, services->leases,
                            &services->settings.inventory,
                            services->settings.lease.acquire_timeout_ms);
-    services->lease_store.is_wanted = inventory_service_wants_lease;
+    services->lease_store.wants = inventory_service_wants_lease;
     services->lease_store.context = &services->inventory;
 }
 

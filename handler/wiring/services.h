@@ -21,7 +21,7 @@
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "settings/app_settings.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 struct services {
     struct app_settings settings; /* may be changed between load and start */

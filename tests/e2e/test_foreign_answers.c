@@ -182,7 +182,7 @@ static const int days[] = {2, -2};
 enum { POSITIONS = 10 };
 
 /*
- * Five units are reserved, two of them were given back by a release that is on record for a day.
+ * Five units are reserved, two of them were released by a release that is on record for a day.
  * Then one answer after the other has a wrong Date, of the job's, of a reading's and of a
  * reservation's own.
  */

@@ -119,13 +119,13 @@ static void expect(const char *const *words, int exit_code, const char *text) {
 /* A number of `leasectl show`. */
 static int64_t shown(const char *product_id, const char *key) {
     const char *output = run(WORDS("--json", "show", product_id), 0);
-    cJSON *picture = NULL;
+    cJSON *snapshot = NULL;
     int64_t value = 0;
     struct error err;
-    ck_assert_msg(json_parse(output, strlen(output), &picture, &err) == STATUS_OK, "%s: %s",
+    ck_assert_msg(json_parse(output, strlen(output), &snapshot, &err) == STATUS_OK, "%s: %s",
                   err.message, output);
-    ck_assert_msg(json_int64(picture, key, &value), "no %s in %s", key, output);
-    cJSON_Delete(picture);
+    ck_assert_msg(json_int64(snapshot, key, &value), "no %s in %s", key, output);
+    cJSON_Delete(snapshot);
     return value;
 }
 
@@ -265,7 +265,7 @@ START_TEST(a_set_that_waits_ends_on_ctrl_c) {
 }
 END_TEST
 
-START_TEST(a_lease_that_is_given_back_after_a_set_is_free_at_once) {
+START_TEST(a_lease_that_is_released_after_a_set_is_free_at_once) {
     instance_start(holder, NULL);
     run(WORDS("products", "set", "PROD-001", "150"), 0);
     expect(WORDS("leases", "list"), 0, "inventory-PROD-001 available -");
@@ -697,7 +697,7 @@ int main(void) {
     tcase_add_test(turns, a_set_that_waits_ends_on_ctrl_c);
     tcase_add_test(turns, a_commit_on_its_way_is_finished_on_ctrl_c);
     tcase_add_test(turns, a_second_signal_cuts_short_what_is_on_its_way);
-    tcase_add_test(turns, a_lease_that_is_given_back_after_a_set_is_free_at_once);
+    tcase_add_test(turns, a_lease_that_is_released_after_a_set_is_free_at_once);
     tcase_add_test(turns, a_broken_lease_is_lost_to_its_holder);
     tcase_add_test(turns, a_lease_of_any_name_that_is_listed_can_be_broken);
     TCase *races = add_case(suite, "races");

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "support/calls/http_client.h"
 #include "support/processes/app_steps.h"
 #include "support/processes/check_main.h"
@@ -186,7 +187,17 @@ START_TEST(without_storage_a_stop_is_prompt_too) {
 }
 END_TEST
 
+static int64_t minute_at(int64_t time_ms) {
+    return time_ms / 60000;
+}
+
+/*
+ * The first reserve of a minute costs a fifth request, which writes the minute's expiry row. The
+ * app takes its time from storage's answers, which have whole seconds. So it may be a second
+ * behind.
+ */
 START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
+    int64_t minute = minute_at(clock_wall_ms(clock_system()) - 1000);
     start_handler(NULL);
     struct http_ask reserve = {.port = app.port, .path = RESERVE, .body = FIVE_UNITS};
     ck_assert_int_eq(http_ask_status(reserve), 200); /* makes container, blob, table and product */
@@ -206,9 +217,10 @@ START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
     mark = azurite_mark(&azurite);
     reserve.port = app.port;
     ck_assert_int_eq(http_ask_status(reserve), 200);
-    ck_assert_int_eq(app_stop(&app, SIGTERM), 0); /* the lease has been given back by now */
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0); /* the lease has been released by now */
     char *requests = azurite_requests_since(&azurite, mark);
-    ck_assert_msg(azurite_request_count(&azurite, mark) <= 4, "%s", requests);
+    int allowed = minute_at(clock_wall_ms(clock_system())) == minute ? 4 : 5;
+    ck_assert_msg(azurite_request_count(&azurite, mark) <= allowed, "%s", requests);
     free(requests);
 }
 END_TEST

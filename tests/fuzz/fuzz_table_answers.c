@@ -17,6 +17,7 @@
 #include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
 #include "support/calls/store_wait.h"
+#include "support/checks/inventory_adds_up.h"
 
 enum { READ_ALL, READ_CUSTOMER, FIND_RECORD, FIND_DUE, WRITE_ENTITY, QUESTIONS, MOST_PAGES = 4 };
 

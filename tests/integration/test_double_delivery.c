@@ -11,6 +11,7 @@
 #include "inventory/inventory_store_table.h"
 #include "inventory/table_setup.h"
 #include "support/calls/store_wait.h"
+#include "support/checks/inventory_adds_up.h"
 #include "support/checks/inventory_store_contract.h"
 #include "support/processes/azurite_steps.h"
 #include "support/processes/check_main.h"

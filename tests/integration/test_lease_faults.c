@@ -268,7 +268,7 @@ START_TEST(an_acquire_that_is_refused_is_an_error_at_once) {
 END_TEST
 
 /* The handler's lease lasts 30 s: somebody who gets it within 10 has been left it. */
-START_TEST(a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_repeat_is_refused) {
+START_TEST(a_lease_granted_in_an_answer_that_was_lost_is_released_when_the_repeat_is_refused) {
     struct lease *lease = NULL;
     lease_witness_prepare(&witness, NAME);
     inject(&(struct fault){FAULT_CLOSE_AFTER, 0, NULL},
@@ -304,8 +304,8 @@ int main(void) {
     tcase_add_loop_test(tests, nothing_is_repeated_before_retry_after_is_over, 0, ACTIONS);
     tcase_add_loop_test(tests, a_renewal_that_is_refused_once_is_tried_again, 0, 2);
     tcase_add_loop_test(
-        tests, a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_repeat_is_refused,
-        0, 2);
+        tests, a_lease_granted_in_an_answer_that_was_lost_is_released_when_the_repeat_is_refused, 0,
+        2);
     tcase_add_loop_test(tests, an_acquire_that_is_refused_is_an_error_at_once, 0, 2);
     return check_main(suite);
 }

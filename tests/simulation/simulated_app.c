@@ -54,7 +54,7 @@ static void build(struct simulated_app *app) {
     inventory_store_table_init(&app->store, &app->storage, options->table_name);
     inventory_service_init(&app->inventory, &app->platform, &app->store.base, app->leases,
                            &options->inventory, options->lease.acquire_timeout_ms);
-    app->lease_store.is_wanted = inventory_service_wants_lease;
+    app->lease_store.wants = inventory_service_wants_lease;
     app->lease_store.context = &app->inventory;
     app->dispatch = (struct dispatch){.functions = function_table,
                                       .service = &app->inventory,

@@ -15,7 +15,7 @@
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_store_blob.h"
 #include "simulation/simulated_network.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 /* What is the same for all instances. */
 struct simulated_app_options {

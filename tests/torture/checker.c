@@ -69,7 +69,7 @@ void checker_report_cleanup(struct checker_report *report) {
 
 /* ---- what one answer alone shows ---- */
 
-static void check_picture(const struct checker_model *model, const struct history_record *record) {
+static void check_snapshot(const struct checker_model *model, const struct history_record *record) {
     struct checker_report *report = model->report;
     const struct checker_product *product = model->product;
     int64_t total = checker_totals_at(model, record->version), sum = record->resident_units;
@@ -145,7 +145,7 @@ static void check_answer(const struct checker_model *model, const struct history
                         "%" PRId64 " of %" PRId64 " units are available", record->available, room);
     }
     if (record->kind == HISTORY_GET) {
-        check_picture(model, record);
+        check_snapshot(model, record);
     } else if (record->kind == HISTORY_RELEASE && record->released > record->quantity) {
         checker_violate(report, CHECKER_RELEASE, &record, 1,
                         "%" PRId64 " units were released, %" PRId64 " asked for", record->released,

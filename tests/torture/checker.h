@@ -15,11 +15,11 @@
  *                               may not count: what is available lies
  *                          between the total less all that is possible and the total less all that
  *                          is sure
- *              phantom     a reserve of unknown outcome that no picture and no row ever showed
+ *              phantom     a reserve of unknown outcome that no snapshot and no row ever showed
  * Rules        checked, per product, in the order of versions; each X below. Real time orders
  *              versions, versions order changes. Legal behaviour is never flagged: what nobody can
- *              know widens what is possible until a picture settles it. For a sharp check take
- *              pictures often, and a new customer after an unknown outcome. Storage's time, as
+ *              know widens what is possible until a snapshot settles it. For a sharp check take
+ *              snapshots often, and a new customer after an unknown outcome. Storage's time, as
  *              instances know it, is up to `clock_behind_ms` behind the real one: the Date of an
  *              answer has whole seconds, and tells of a moment that may be as long ago as the
  *              answer took. It is never ahead. A customer has fewer than 99 reservations at a time,

@@ -190,10 +190,10 @@ static void gather_changes(struct checker_model *model) {
     free(attempts);
 }
 
-/* ---- pictures ---- */
+/* ---- snapshots ---- */
 
-static int compare_pictures(const void *left, const void *right) {
-    const struct checker_picture *a = left, *b = right;
+static int compare_snapshots(const void *left, const void *right) {
+    const struct checker_snapshot *a = left, *b = right;
     return compare_int64(a->version, b->version);
 }
 
@@ -204,7 +204,7 @@ static int compare_versions(const void *left, const void *right) {
 }
 
 /* A version came to be after the requests of each commit up to it had been sent. */
-static void date_pictures(struct checker_model *model) {
+static void date_snapshots(struct checker_model *model) {
     struct checker_change **done =
         checker_allocate(model->change_count, sizeof(struct checker_change *));
     size_t count = 0, used = 0;
@@ -215,32 +215,32 @@ static void date_pictures(struct checker_model *model) {
     }
     qsort(done, count, sizeof(struct checker_change *), compare_versions);
     int64_t committed_ms = INT64_MIN;
-    for (size_t i = 0; i < model->picture_count; i++) {
-        while (used < count && done[used]->record->version <= model->pictures[i].version) {
+    for (size_t i = 0; i < model->snapshot_count; i++) {
+        while (used < count && done[used]->record->version <= model->snapshots[i].version) {
             int64_t sent_ms = done[used++]->window.from_ms;
             committed_ms = sent_ms > committed_ms ? sent_ms : committed_ms;
         }
-        model->pictures[i].committed_ms = committed_ms;
+        model->snapshots[i].committed_ms = committed_ms;
     }
     free(done);
 }
 
-static void gather_pictures(struct checker_model *model) {
-    model->pictures = checker_allocate(model->answer_count, sizeof *model->pictures);
+static void gather_snapshots(struct checker_model *model) {
+    model->snapshots = checker_allocate(model->answer_count, sizeof *model->snapshots);
     for (size_t i = 0; i < model->answer_count; i++) {
         if (model->answers[i]->kind == HISTORY_GET) {
-            model->pictures[model->picture_count++] = (struct checker_picture){
+            model->snapshots[model->snapshot_count++] = (struct checker_snapshot){
                 .record = model->answers[i], .version = model->answers[i]->version};
         }
     }
-    qsort(model->pictures, model->picture_count, sizeof *model->pictures, compare_pictures);
+    qsort(model->snapshots, model->snapshot_count, sizeof *model->snapshots, compare_snapshots);
     int64_t earliest_ms = model->product->read_to_ms;
-    for (size_t i = model->picture_count; i > 0; i--) {
-        int64_t answered_ms = model->pictures[i - 1].record->answered_ms;
+    for (size_t i = model->snapshot_count; i > 0; i--) {
+        int64_t answered_ms = model->snapshots[i - 1].record->answered_ms;
         earliest_ms = answered_ms < earliest_ms ? answered_ms : earliest_ms;
-        model->pictures[i - 1].earliest_later_ms = earliest_ms;
+        model->snapshots[i - 1].earliest_later_ms = earliest_ms;
     }
-    date_pictures(model);
+    date_snapshots(model);
 }
 
 /* ---- reservations whose making was answered ---- */
@@ -320,8 +320,8 @@ static void add_sightings(const struct checker_model *model, struct sightings *s
 /* Each reservation once, as it was seen first. */
 static struct sightings gather_sightings(const struct checker_model *model) {
     struct sightings all = {.items = NULL};
-    for (size_t i = 0; i < model->picture_count; i++) {
-        const struct history_record *record = model->pictures[i].record;
+    for (size_t i = 0; i < model->snapshot_count; i++) {
+        const struct history_record *record = model->snapshots[i].record;
         add_sightings(model, &all,
                       (struct sighting){.record = record,
                                         .version = record->version,
@@ -376,14 +376,15 @@ static bool match(const struct checker_model *model, const struct sightings *sig
     return false;
 }
 
-/* The latest picture that would have shown it, had it been there, and did not. */
+/* The latest snapshot that would have shown it, had it been there, and did not. */
 static int64_t last_version_without(const struct checker_model *model,
                                     const struct sighting *sighting) {
     int64_t version = 0;
-    for (size_t i = 0; i < model->picture_count && model->pictures[i].version < sighting->version;
+    for (size_t i = 0; i < model->snapshot_count && model->snapshots[i].version < sighting->version;
          i++) {
-        if (model->pictures[i].record->answered_ms + CHECKER_AHEAD_MS < sighting->row->expires_ms) {
-            version = model->pictures[i].version;
+        if (model->snapshots[i].record->answered_ms + CHECKER_AHEAD_MS <
+            sighting->row->expires_ms) {
+            version = model->snapshots[i].version;
         }
     }
     return version;
@@ -425,7 +426,7 @@ static void report_foreign(const struct checker_model *model, const struct sight
                     "reservation %s (%" PRId64 " for %s, reserved at %" PRId64
                     ") is %s, and no request that was granted or left open made it",
                     row->id, row->quantity, row->customer, row->reserved_ms,
-                    sighting->record == NULL ? "stored" : "in a picture");
+                    sighting->record == NULL ? "stored" : "in a snapshot");
 }
 
 static void gather_seen_rows(struct checker_model *model) {
@@ -510,7 +511,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
     gather_answers(model);
     checker_totals_gather(model);
     gather_changes(model);
-    gather_pictures(model);
+    gather_snapshots(model);
     gather_answered_rows(model);
     gather_seen_rows(model);
     gather_open(model);
@@ -519,7 +520,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
 void checker_model_cleanup(struct checker_model *model) {
     free(model->changes);
     free(model->rows);
-    free(model->pictures);
+    free(model->snapshots);
     free(model->phantoms);
     free(model->answers);
     free(model->totals);

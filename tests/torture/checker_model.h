@@ -52,15 +52,15 @@ struct checker_row {
     /* While the versions are replayed: its units are between these. */
     int64_t low;
     int64_t high;
-    size_t seen_in; /* the number of the last picture that had it */
+    size_t seen_in; /* the number of the last snapshot that had it */
 };
 
 /* A GET's answer. */
-struct checker_picture {
+struct checker_snapshot {
     const struct history_record *record;
     int64_t version;
     int64_t
-        /* the end of whichever was answered first of this and all pictures of later versions */
+        /* the end of whichever was answered first of this and all snapshots of later versions */
         earliest_later_ms;
     int64_t committed_ms; /* this version was committed after that */
 };
@@ -73,8 +73,8 @@ struct checker_model {
     size_t change_count;
     struct checker_row *rows; /* by id */
     size_t row_count;
-    struct checker_picture *pictures; /* by version */
-    size_t picture_count;
+    struct checker_snapshot *snapshots; /* by version */
+    size_t snapshot_count;
     struct checker_change **phantoms;
     size_t phantom_count;
     const struct history_record *
@@ -99,8 +99,8 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
                      const char *format, ...) PRINTF_LIKE(5, 6);
 
 /*
- * Builds the model: changes from attempts, rows from answers, pictures and the store. Violations of
- * KEY, FOREIGN.
+ * Builds the model: changes from attempts, rows from answers, snapshots and the store. It reports
+ * violations of KEY and FOREIGN.
  */
 void checker_model_build(struct checker_model *model, const struct checker_input *input,
                          const struct checker_product *product, struct checker_report *report);

@@ -29,12 +29,12 @@ struct checker_range checker_range_of_row(const struct checker_model *model,
     return (struct checker_range){low, row->high};
 }
 
-/* The first picture of that version or a later one. */
-static size_t find_picture(const struct checker_model *model, int64_t version) {
-    size_t from = 0, to = model->picture_count;
+/* The first snapshot of that version or a later one. */
+static size_t find_snapshot(const struct checker_model *model, int64_t version) {
+    size_t from = 0, to = model->snapshot_count;
     while (from < to) {
         size_t middle = (from + to) / 2;
-        if (model->pictures[middle].version < version) {
+        if (model->snapshots[middle].version < version) {
             from = middle + 1;
         } else {
             to = middle;
@@ -46,15 +46,15 @@ static size_t find_picture(const struct checker_model *model, int64_t version) {
 struct checker_unseen checker_range_find_unseen(const struct checker_model *model, int64_t version,
                                                 struct checker_window window) {
     struct checker_unseen unseen = {version, window, INT64_MIN / 2, model->product->read_to_ms};
-    size_t i = find_picture(model, version);
-    if (i < model->picture_count) {
-        unseen.until_ms = model->pictures[i].earliest_later_ms;
+    size_t i = find_snapshot(model, version);
+    if (i < model->snapshot_count) {
+        unseen.until_ms = model->snapshots[i].earliest_later_ms;
     }
-    i = find_picture(model, version + 1);
+    i = find_snapshot(model, version + 1);
     for (size_t back = 1; back <= PICTURES_BACK && back <= i; back++) {
-        if (model->pictures[i - back].record->answered_ms <= window.from_ms) {
+        if (model->snapshots[i - back].record->answered_ms <= window.from_ms) {
             unseen.committed_ms =
-                larger(unseen.committed_ms, model->pictures[i - back].committed_ms);
+                larger(unseen.committed_ms, model->snapshots[i - back].committed_ms);
             break;
         }
     }

@@ -367,7 +367,7 @@ struct streams {
     size_t commit_count, commit_next;
     const struct history_record **refusals;
     size_t refusal_count, refusal_next;
-    size_t picture_next;
+    size_t snapshot_next;
 };
 
 static int compare_commits(const void *left, const void *right) {
@@ -413,8 +413,8 @@ static int64_t next_version(const struct checker_model *model, const struct stre
     if (streams->refusal_next < streams->refusal_count) {
         version = smaller(version, streams->refusals[streams->refusal_next]->version);
     }
-    if (streams->picture_next < model->picture_count) {
-        version = smaller(version, model->pictures[streams->picture_next].version);
+    if (streams->snapshot_next < model->snapshot_count) {
+        version = smaller(version, model->snapshots[streams->snapshot_next].version);
     }
     return version;
 }
@@ -441,10 +441,10 @@ static void replay_version(struct checker_replay *replay, struct streams *stream
             check_refused_release(replay, record);
         }
     }
-    for (; streams->picture_next < model->picture_count &&
-           model->pictures[streams->picture_next].version == version;
-         streams->picture_next++) {
-        checker_picture_check(replay, &model->pictures[streams->picture_next]);
+    for (; streams->snapshot_next < model->snapshot_count &&
+           model->snapshots[streams->snapshot_next].version == version;
+         streams->snapshot_next++) {
+        checker_snapshot_check(replay, &model->snapshots[streams->snapshot_next]);
     }
     free(commit.steps);
 }
@@ -463,7 +463,7 @@ void checker_replay_run(struct checker_model *model) {
         replay_version(&replay, &streams, version);
     }
     let_rows_come(&replay, INT64_MAX);
-    checker_picture_check_store(&replay);
+    checker_snapshot_check_store(&replay);
     free(replay.coming);
     free(replay.active);
     free(streams.commits);

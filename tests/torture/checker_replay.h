@@ -32,9 +32,9 @@ struct checker_range checker_range_of_row(const struct checker_model *model,
 bool checker_range_is_alive(const struct checker_row *row, struct checker_window window);
 
 /*
- * What pictures tell of phantoms at a version. Those taken before rule out all that was committed
+ * What snapshots tell of phantoms at a version. Those taken before rule out all that was committed
  * by then and is active now, so a phantom was committed later, on a version that is not older than
- * they are; and no picture of this version or later showed it: it must have expired before the
+ * they are; and no snapshot of this version or later showed it: it must have expired before the
  * first of them, unless it was released.
  */
 struct checker_unseen {
@@ -54,12 +54,12 @@ struct checker_range checker_range_sum(const struct checker_replay *replay, int6
                                        struct checker_window window);
 
 /*
- * A picture of the version that has been replayed: compared with what may and must be there, and
+ * A snapshot of the version that has been replayed: compared with what may and must be there, and
  * then believed.
  */
-void checker_picture_check(struct checker_replay *replay, const struct checker_picture *picture);
+void checker_snapshot_check(struct checker_replay *replay, const struct checker_snapshot *snapshot);
 
 /* The same for what is stored in the end. */
-void checker_picture_check_store(struct checker_replay *replay);
+void checker_snapshot_check_store(struct checker_replay *replay);
 
 #endif

@@ -6,7 +6,7 @@
  *
  * Vocabulary   record    one request and its answer, or the lack of one
  *              outcome   what an answer tells its caller: see enum history_outcome
- *              picture   a GET's answer: all active reservations of a product at one version
+ *              snapshot   a GET's answer: all active reservations of a product at one version
  * Rules        Times are milliseconds since 1970 on a clock that never jumps: the wall clock when
  *              the history began, carried forward. Storage is on the same machine, so they can be
  *              compared with reservedAt and expiresAt. A request is in the history before it is

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 /*
  * The longest text and its NUL. A blob's name has at most 1,024 characters, of up to 4 bytes

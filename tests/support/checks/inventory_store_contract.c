@@ -207,6 +207,17 @@ START_TEST(a_stale_commit_fails_whole) {
 }
 END_TEST
 
+START_TEST(a_commit_whose_deadline_has_come_writes_nothing) {
+    read_all("A");
+    reserve_in_memory("C", 1, now_ms());
+    ck_assert_int_eq(
+        inventory_store_commit_and_wait(store, &state, clock_now_ms(clock_system()), &err),
+        STATUS_UNAVAILABLE);
+    read_all("A");
+    ck_assert_int_eq(state.product.version, 1);
+}
+END_TEST
+
 START_TEST(a_full_transaction_is_one_commit) {
     read_all("A");
     for (int i = 0; i < INVENTORY_MAX_CHANGES; i++) {
@@ -537,6 +548,7 @@ TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*cl
     tcase_add_test(contract, a_limit_leaves_no_row_out_that_expires_before_an_extended_one);
     tcase_add_test(contract, a_record_has_the_whole_answer);
     tcase_add_test(contract, a_stale_commit_fails_whole);
+    tcase_add_test(contract, a_commit_whose_deadline_has_come_writes_nothing);
     tcase_add_test(contract, a_full_transaction_is_one_commit);
     tcase_add_test(contract, a_query_reads_the_expired_and_who_it_asks_for);
     tcase_add_test(contract, a_query_may_ask_for_a_customers_first_rows_that_have_not_expired);

@@ -17,6 +17,7 @@
 #include "http/loop_call.h"
 #include "inventory/inventory_store.h"
 #include "support/calls/store_wait.h"
+#include "support/checks/inventory_adds_up.h"
 
 enum {
     MINUTE_MS = 60 * 1000,

@@ -89,7 +89,9 @@ static void read_product(struct inventory_store *store, const char *product_id,
 static void commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
                    inventory_store_done done, void *context) {
     if (!fails(store, STORE_COMMIT, done, context)) {
-        memory_of(store)->ops->commit(memory_of(store), state, deadline_ms, done, context);
+        /* The store has a clock of its own, which the test steps. */
+        (void)deadline_ms;
+        memory_of(store)->ops->commit(memory_of(store), state, INT64_MAX, done, context);
     }
 }
 

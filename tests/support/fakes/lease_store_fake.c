@@ -135,7 +135,9 @@ static void give(void *context) {
     struct error err = {.status = asked->status};
     if (asked->status != STATUS_OK) {
         error_set(&err, asked->status, "the fake says %s", status_name(asked->status));
-        err.was_in_doubt = fake->leaves_in_doubt[asked->kind];
+        err.may_have_happened = fake->leaves_in_doubt[asked->kind] ||
+                                asked->status == STATUS_UNAVAILABLE ||
+                                asked->status == STATUS_CANCELLED;
     }
     if (caller != NULL) {
         caller->own = NULL;

@@ -31,6 +31,7 @@ enum fault {
 
 static enum fault fault;
 static int first_bad, last_bad;
+static enum status unheard_as = STATUS_UNAVAILABLE; /* how the network tells of UNHEARD */
 
 static inline void refuse(struct virtual_answer *out, int http_status, const char *code) {
     out->http_status = http_status;
@@ -54,9 +55,10 @@ static inline void answer_badly(struct virtual_answer *out) {
     }
     out->is_foreign = fault == FOREIGN;
     out->hangs = fault == HANGS;
-    out->lost = fault == LOST || fault == UNHEARD ? STATUS_UNAVAILABLE
-                : fault == CLOSED                 ? STATUS_CANCELLED
-                                                  : STATUS_OK;
+    out->lost = fault == LOST      ? STATUS_UNAVAILABLE
+                : fault == UNHEARD ? unheard_as
+                : fault == CLOSED  ? STATUS_CANCELLED
+                                   : STATUS_OK;
     out->refused = fault == UNSENT ? STATUS_NO_MEMORY : STATUS_OK;
 }
 

@@ -19,7 +19,7 @@
 #include "http/platform.h"
 #include "identity/credential.h"
 #include "identity/storage_account.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 #define VIRTUAL_START_MS INT64_C(1000)
 #define VIRTUAL_WALL_MS INT64_C(1737297930000) /* 2025-01-19T14:45:30Z, half past a minute */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "inventory/product_state.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 struct bare_reserver {
     struct storage_client *client; /* borrowed, as is the table's name */

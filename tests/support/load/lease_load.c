@@ -458,7 +458,7 @@ void lease_load_print(FILE *out, const char *title, const struct lease_load_figu
             f->rss_bytes, LEASE_LOAD_MAX_BYTES_PER_LEASE, f->heap_bytes);
     fprintf(out, "  processor time a renewal%10.0f us\n", f->cpu_us);
     fprintf(out,
-            "  closing                 %10.1f s      all given back at once, %d were not; "
+            "  closing                 %10.1f s      all released at once, %d were not; "
             "resident: %.0f bytes a lease\n",
             (double)f->closing_ms / 1000, f->unreleased, f->closing_rss_bytes);
     fprintf(out,
@@ -489,6 +489,6 @@ void lease_load_complain(struct strbuf *out, const struct lease_load_figures *f)
                        LEASE_LOAD_MAX_BYTES_PER_LEASE);
     }
     if (f->unreleased > 0) {
-        strbuf_appendf(out, "%d leases could not be given back. ", f->unreleased);
+        strbuf_appendf(out, "%d leases could not be released. ", f->unreleased);
     }
 }

@@ -73,8 +73,8 @@ struct lease_load_figures {
     double cpu_us;       /* of the process, a renewal */
     int64_t connections; /* at the store at once, in all phases; 0 where it is not ours */
 
-    double closing_rss_bytes; /* as rss_bytes, while all leases are given back at once */
-    int unreleased;           /* leases that could not be given back */
+    double closing_rss_bytes; /* as rss_bytes, while all leases are released at once */
+    int unreleased;           /* leases that could not be released */
 
     int64_t acquiring_ms; /* how long each phase took */
     int64_t renewing_ms;

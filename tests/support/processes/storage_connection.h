@@ -12,7 +12,7 @@
 #include "http/http_transport.h"
 #include "identity/credential.h"
 #include "identity/storage_account.h"
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 struct storage_connection {
     struct http_transport *transport;

@@ -109,7 +109,7 @@ START_TEST(a_failure_fails_the_invocation_with_its_reason) {
                 {STORE_FIND_DUE, STATUS_LEASE_LOST, 409, "LeaseLost"},
                 {STORE_FIND_DUE, STATUS_MALFORMED, 500, "InternalError"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        /* Its lease is tried for once: the last round's must have been given back. */
+        /* Its lease is tried for once: the last round's must have been released. */
         lease_store_fake_wait(app.lease_service, FAKE_RELEASE,
                               lease_store_fake_count(app.lease_service, FAKE_ACQUIRE));
         lease_store_fake_drain(app.lease_service);

@@ -68,6 +68,13 @@ START_TEST(an_attempt_without_an_answer_is_repeated_and_leaves_doubt) {
 }
 END_TEST
 
+START_TEST(an_attempt_whose_answer_cannot_be_read_is_final_and_leaves_doubt) {
+    struct retry_state state = requests(0, 60000);
+    ck_assert_int_eq(decide(&state, ATTEMPT_UNREADABLE), RETRY_FINAL);
+    ck_assert(state.is_in_doubt);
+}
+END_TEST
+
 START_TEST(the_last_of_the_allowed_attempts_is_final) {
     struct retry_state state = requests(2, 60000);
     ck_assert_int_eq(decide(&state, ATTEMPT_UNANSWERED), RETRY_WAIT);
@@ -171,6 +178,7 @@ int main(void) {
     tcase_add_test(tcase, a_wait_that_would_reach_the_deadline_is_none);
     tcase_add_test(tcase, what_storage_has_decided_is_final);
     tcase_add_test(tcase, an_attempt_without_an_answer_is_repeated_and_leaves_doubt);
+    tcase_add_test(tcase, an_attempt_whose_answer_cannot_be_read_is_final_and_leaves_doubt);
     tcase_add_test(tcase, the_last_of_the_allowed_attempts_is_final);
     tcase_add_test(tcase, waiting_for_a_token_does_not_count);
     tcase_add_test(tcase, a_token_is_renewed_once);

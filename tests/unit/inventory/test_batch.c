@@ -9,6 +9,7 @@
 
 #include "inventory/inventory.h"
 #include "inventory/operation.h"
+#include "support/checks/inventory_adds_up.h"
 #include "support/processes/check_main.h"
 
 enum { TOTAL = 100, LIFETIME_MS = 30 * 60 * 1000, MANY = 120, ALL_VALIDATED = 1000 };

@@ -19,6 +19,8 @@ enum event {
     ANSWERED,
     LOST,      /* before it came to storage */
     UNHEARD,   /* carried out, but the answer was lost */
+    UNREAD,    /* carried out, but the answer could not be read: no memory, or too large */
+    UNSENT,    /* there was no memory to send it */
     LATE,      /* it has no answer, and is carried out after three more requests, or at the end */
     KEPT,      /* the same, but something on the way says that the ETag has changed */
     TWICE,     /* delivered twice, and the second answer comes back */
@@ -150,6 +152,13 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
     case UNHEARD:
         serve(call, &unheard);
         out->lost = STATUS_UNAVAILABLE;
+        break;
+    case UNREAD:
+        serve(call, &unheard);
+        out->lost = index % 4 == 0 ? STATUS_TOO_LARGE : STATUS_NO_MEMORY;
+        break;
+    case UNSENT:
+        out->refused = STATUS_NO_MEMORY;
         break;
     case GARBLED:
         serve(call, out);
@@ -321,6 +330,8 @@ START_TEST(a_commit_says_no_less_than_can_be_known) {
         {ANSWERED, STATUS_OK, 1},
         {LOST, STATUS_OK, 3}, /* the row shows that it has not happened yet, so it is sent again */
         {UNHEARD, STATUS_OK, 2},
+        {UNREAD, STATUS_OK, 2},
+        {UNSENT, STATUS_OK, 3},
         {LATE, STATUS_OK, 3}, /* the repeat comes first */
         {KEPT, STATUS_OK, 3},
         {TWICE, STATUS_OK, 2},

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "inventory/inventory.h"
+#include "support/checks/inventory_adds_up.h"
 #include "support/processes/check_main.h"
 
 enum { SEEDS = 40, STEPS = 2500, MOST_ROWS = 4000, MANY = 250, CUSTOMERS = 9, SECOND_MS = 1000 };

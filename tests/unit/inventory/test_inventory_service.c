@@ -467,7 +467,7 @@ static void read_torn(struct inventory_store *store, const char *product_id,
     start_own_read(product_id, query, out, done, context, end_torn);
 }
 
-START_TEST(a_picture_that_does_not_add_up_is_taken_again) {
+START_TEST(a_snapshot_that_does_not_add_up_is_taken_again) {
     struct inventory_store_ops ops = *app.store.base.ops;
     ops.read = read_torn;
     app.store.base.ops = &ops;
@@ -581,7 +581,7 @@ int main(void) {
     tcase_add_test(service, stopping_does_not_wait_for_callers_to_come_back);
     tcase_add_test(service, a_store_that_cannot_be_prepared_is_tried_again_by_the_next);
     tcase_add_loop_test(service, a_store_that_disappears_is_not_prepared_again, 0, 5);
-    tcase_add_test(service, a_picture_that_does_not_add_up_is_taken_again);
+    tcase_add_test(service, a_snapshot_that_does_not_add_up_is_taken_again);
     tcase_add_test(service, reconciliation_takes_away_what_has_expired_and_only_that);
     tcase_add_test(service, reconciliation_needs_several_transactions_for_many_rows);
     tcase_add_test(service, a_busy_product_is_left_for_the_next_round);

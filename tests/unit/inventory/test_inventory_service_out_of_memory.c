@@ -65,7 +65,7 @@ static void ask(void *is_wanted_at_once) {
     struct inventory_service service = {.store = &fixture.store.base};
     answer_count = 0;
     *(bool *)is_wanted_at_once =
-        inventory_service_wants_lease(&service, "inventory-NONE", on_answer, NULL);
+        inventory_service_wants_lease(&service, "inventory-NONE", on_answer, NULL) == LEASE_WANTED;
 }
 
 START_TEST(a_lease_is_wanted_where_there_is_no_memory_to_search_for_its_product) {

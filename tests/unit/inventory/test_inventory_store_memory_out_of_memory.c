@@ -4,6 +4,7 @@
  */
 #include "inventory/inventory_store_memory.h"
 
+#include "support/checks/inventory_adds_up.h"
 #include "support/checks/inventory_store_steps.h"
 #include "support/fakes/memory_limit.h"
 #include "support/processes/check_main.h"

@@ -34,7 +34,7 @@ static enum status read_all(void) {
 START_TEST(several_pages_are_read_again_if_the_product_moved_on_between_them) {
     push_two_pages();
     push_answer(200, PRODUCT_ENTITY("8"));
-    push_answer(200, "{\"value\":[" PRODUCT_ENTITY("8") "]}"); /* one page: one picture */
+    push_answer(200, "{\"value\":[" PRODUCT_ENTITY("8") "]}"); /* one page: one snapshot */
     ck_assert_int_eq(read_all(), STATUS_OK);
     ck_assert_int_eq(state.product.version, 8);
     ck_assert_int_eq(state.product.due_ms, INT64_MAX);

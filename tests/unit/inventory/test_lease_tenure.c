@@ -97,37 +97,38 @@ END_TEST
 /* For the sake of handlers that announce nothing. */
 START_TEST(a_handler_that_is_alone_yields_ever_more_rarely) {
     int64_t at_ms = 0;
-    for (int64_t probe_ms = FIRST_PROBE_MS; probe_ms <= MAX_PROBE_MS; probe_ms *= 2) {
+    for (int64_t courtesy_ms = FIRST_COURTESY_MS; courtesy_ms <= MAX_COURTESY_MS;
+         courtesy_ms *= 2) {
         begin(at_ms);
-        ck_assert(!should_yield(at_ms + probe_ms - 1));
-        ck_assert(should_yield(at_ms + probe_ms));
-        end(at_ms + probe_ms);
-        at_ms += probe_ms + YIELD_MS;
+        ck_assert(!should_yield(at_ms + courtesy_ms - 1));
+        ck_assert(should_yield(at_ms + courtesy_ms));
+        end(at_ms + courtesy_ms);
+        at_ms += courtesy_ms + YIELD_MS;
     }
     begin(at_ms);
-    ck_assert(!should_yield(at_ms + MAX_PROBE_MS - 1));
-    ck_assert(should_yield(at_ms + MAX_PROBE_MS));
+    ck_assert(!should_yield(at_ms + MAX_COURTESY_MS - 1));
+    ck_assert(should_yield(at_ms + MAX_COURTESY_MS));
 }
 END_TEST
 
-START_TEST(a_probe_is_made_once) {
+START_TEST(a_courtesy_yield_is_made_once) {
     begin(0);
-    ck_assert(should_yield(FIRST_PROBE_MS));
-    ck_assert(!should_yield(FIRST_PROBE_MS));
-    ck_assert(!should_yield(2 * FIRST_PROBE_MS - 1));
+    ck_assert(should_yield(FIRST_COURTESY_MS));
+    ck_assert(!should_yield(FIRST_COURTESY_MS));
+    ck_assert(!should_yield(2 * FIRST_COURTESY_MS - 1));
 }
 END_TEST
 
-START_TEST(a_sign_of_others_makes_probes_frequent_again) {
+START_TEST(a_sign_of_others_makes_courtesy_yields_frequent_again) {
     begin(0);
-    ck_assert(should_yield(FIRST_PROBE_MS));
-    ck_assert(should_yield(2 * FIRST_PROBE_MS));
-    end(2 * FIRST_PROBE_MS);
-    note_others(2 * FIRST_PROBE_MS);
-    int64_t at_ms = 2 * FIRST_PROBE_MS + CONTENTION_MS;
+    ck_assert(should_yield(FIRST_COURTESY_MS));
+    ck_assert(should_yield(2 * FIRST_COURTESY_MS));
+    end(2 * FIRST_COURTESY_MS);
+    note_others(2 * FIRST_COURTESY_MS);
+    int64_t at_ms = 2 * FIRST_COURTESY_MS + CONTENTION_MS;
     begin(at_ms);
-    ck_assert(!should_yield(at_ms + FIRST_PROBE_MS - 1));
-    ck_assert(should_yield(at_ms + FIRST_PROBE_MS));
+    ck_assert(!should_yield(at_ms + FIRST_COURTESY_MS - 1));
+    ck_assert(should_yield(at_ms + FIRST_COURTESY_MS));
 }
 END_TEST
 
@@ -355,8 +356,8 @@ int main(void) {
     tcase_add_test(tests, a_release_that_let_others_in_ends_a_tenure);
     tcase_add_test(tests, others_had_the_lease_in_a_short_release_if_they_were_met);
     tcase_add_test(tests, a_handler_that_is_alone_yields_ever_more_rarely);
-    tcase_add_test(tests, a_probe_is_made_once);
-    tcase_add_test(tests, a_sign_of_others_makes_probes_frequent_again);
+    tcase_add_test(tests, a_courtesy_yield_is_made_once);
+    tcase_add_test(tests, a_sign_of_others_makes_courtesy_yields_frequent_again);
     tcase_add_test(tests, an_announcement_is_looked_for_now_and_then);
     tcase_add_test(tests, a_lease_that_was_just_acquired_needs_no_look);
     tcase_add_test(tests, who_expects_others_does_not_look_for_them);

@@ -11,6 +11,7 @@
 
 #include "inventory/inventory.h"
 #include "inventory/inventory_store_wait.h"
+#include "support/checks/inventory_adds_up.h"
 #include "support/fakes/memory_limit.h"
 #include "support/fakes/pipeline_fixture.h"
 #include "support/processes/check_main.h"

@@ -15,6 +15,7 @@
 #include "inventory/inventory.h"
 #include "inventory/inventory_store_wait.h"
 #include "inventory/product_pipeline.h"
+#include "support/checks/inventory_adds_up.h"
 #include "support/load/random_run.h"
 #include "support/processes/check_main.h"
 

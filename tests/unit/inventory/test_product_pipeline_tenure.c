@@ -87,13 +87,14 @@ START_TEST(a_tenure_goes_on_over_moments_in_which_the_lease_was_free) {
 END_TEST
 
 START_TEST(a_handler_that_is_alone_yields_once_in_a_long_while) {
-    static const int64_t held_ms[] = {FIRST_PROBE_MS - 1, FIRST_PROBE_MS, 2 * FIRST_PROBE_MS - 1};
+    static const int64_t held_ms[] = {FIRST_COURTESY_MS - 1, FIRST_COURTESY_MS,
+                                      2 * FIRST_COURTESY_MS - 1};
     struct caller caller = caller_reserves(1);
     if (_i == 2) { /* the second time it waits for twice as long */
         struct caller before = caller_reserves(1);
         fixture_hold(SCRIPTED_COMMIT);
         caller_submit(&before);
-        fixture_end_commit_after(FIRST_PROBE_MS);
+        fixture_end_commit_after(FIRST_COURTESY_MS);
         fixture_let_go(SCRIPTED_COMMIT);
         fixture_advance(YIELD_MS);
     }

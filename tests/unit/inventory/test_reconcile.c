@@ -375,7 +375,7 @@ START_TEST(a_round_is_logged_in_the_name_of_the_invocation) {
     assert_logged("for reconciliation", 2);
     assert_logged("✓ Acquired lease", MANY);
     assert_logged("Reconciled product P", MANY - 1);
-    assert_logged("Reconciled product P11: 1 expired reservations released, 1 records purged", 1);
+    assert_logged("Reconciled product P11: 1 expired reservations released, 1 records deleted", 1);
     assert_logged("Product P00 is busy; its expired reservations are left for the next round", 1);
 }
 END_TEST

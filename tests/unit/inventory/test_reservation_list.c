@@ -341,7 +341,7 @@ START_TEST(a_merge_in_between_is_linear) {
 }
 END_TEST
 
-START_TEST(what_was_needed_for_many_is_given_back) {
+START_TEST(what_was_needed_for_many_is_freed) {
     fill(MANY);
     reservation_list_trim(&list, 10, 0);
     ck_assert_uint_eq(list.count, 10);
@@ -373,7 +373,7 @@ int main(void) {
                    to_extend_and_find_the_newest_costs_the_same_with_a_thousand_times_as_many);
     tcase_add_test(costs, a_merge_at_the_end_costs_the_same_with_a_thousand_times_as_many);
     tcase_add_test(costs, a_merge_in_between_is_linear);
-    tcase_add_test(costs, what_was_needed_for_many_is_given_back);
+    tcase_add_test(costs, what_was_needed_for_many_is_freed);
     suite_add_tcase(suite, costs);
     return check_main(suite);
 }

@@ -54,7 +54,7 @@ static void *realloc_but_one(void *memory, size_t bytes) {
 #define realloc realloc_but_one
 #include "inventory/expiry_index.c" /* NOLINT(bugprone-suspicious-include) */
 #define FILTER_MAX_BYTES PURGE_FILTER_MAX_BYTES
-#include "inventory/expiry_cleanup.c" /* NOLINT(bugprone-suspicious-include) */
+#include "inventory/row_deletion.c" /* NOLINT(bugprone-suspicious-include) */
 #undef FILTER_MAX_BYTES
 #undef realloc
 #undef malloc

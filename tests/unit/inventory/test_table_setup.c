@@ -625,6 +625,19 @@ START_TEST(an_addition_whose_answer_was_lost_is_known_by_its_commit) {
 }
 END_TEST
 
+START_TEST(an_addition_whose_answer_cannot_be_read_is_unknown) {
+    static const enum status ways[] = {STATUS_NO_MEMORY, STATUS_TOO_LARGE};
+    make_table();
+    plan(UNHEARD, 2, 2);
+    unheard_as = ways[_i];
+    enum status status = add();
+    unheard_as = STATUS_UNAVAILABLE;
+    ck_assert_int_eq(status, STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(message, "it may have been created"));
+    assert_seeded(1);
+}
+END_TEST
+
 START_TEST(a_product_that_somebody_else_adds_meanwhile_is_not_ours) {
     static const struct {
         int version;
@@ -735,6 +748,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_product_that_is_there_is_not_added, 0, 2);
     tcase_add_test(tcase, a_product_that_is_added_before_the_query_is_there_already);
     tcase_add_test(tcase, an_addition_whose_answer_was_lost_is_known_by_its_commit);
+    tcase_add_loop_test(tcase, an_addition_whose_answer_cannot_be_read_is_unknown, 0, 2);
     tcase_add_loop_test(tcase, a_product_that_somebody_else_adds_meanwhile_is_not_ours, 0, 3);
     tcase_add_test(tcase, a_list_visits_the_products_that_can_be_read);
     tcase_add_test(tcase, a_list_ends_with_its_visitor);

@@ -43,7 +43,7 @@ static void ask_there(void *context) {
     asked_service.store = &fixture.store.base;
     question->is_asking = true;
     question->is_wanted_at_once =
-        inventory_service_wants_lease(&asked_service, name, on_answer, question);
+        inventory_service_wants_lease(&asked_service, name, on_answer, question) == LEASE_WANTED;
     question->is_asking = false;
     memset(name, 'x', sizeof name - 1);
 }
@@ -157,7 +157,7 @@ static void start_app(void) {
                      STATUS_OK);
     inventory_service_init(&app.service, &connection.platform, &table.base, app.leases,
                            &inventory_options, TIMEOUT_MS);
-    app.lease_store.is_wanted = inventory_service_wants_lease;
+    app.lease_store.wants = inventory_service_wants_lease;
     app.lease_store.context = &app.service;
     app.is_running = true;
 }

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 #include "support/fakes/lease_fixture.h"
 #include "support/processes/check_main.h"
 

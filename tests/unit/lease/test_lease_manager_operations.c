@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 #include "support/fakes/lease_fixture.h"
 #include "support/processes/check_main.h"
 

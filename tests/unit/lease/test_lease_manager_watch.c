@@ -18,7 +18,7 @@ enum { NEEDED_MS = 5000, SAFE_MS = 27000, LATE_MS = 23000, HOLD_MS = 1000, RACES
 static struct watched {
     bool is_extend;
     struct lease_extend extend;
-    struct lease_hold hold;
+    struct lease_pause hold;
     struct lease *lease;
     int end_count;
     enum status status;
@@ -55,8 +55,8 @@ static void start(void *context) {
         lease_extend_start(&watched.extend, lease_fixture.manager, watched.lease, NEEDED_MS,
                            on_extended, &watched);
     } else {
-        lease_hold_start(&watched.hold, lease_fixture.manager, watched.lease, HOLD_MS, on_held,
-                         &watched);
+        lease_pause_start(&watched.hold, lease_fixture.manager, watched.lease, HOLD_MS, on_held,
+                          &watched);
     }
     ck_assert_int_eq(watched.end_count, ended_before); /* never inside start */
 }
@@ -67,7 +67,7 @@ static void abandon(void *context) {
         if (watched.is_extend) {
             lease_extend_abandon(&watched.extend);
         } else {
-            lease_hold_abandon(&watched.hold);
+            lease_pause_abandon(&watched.hold);
         }
     }
 }

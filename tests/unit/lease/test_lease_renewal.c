@@ -55,8 +55,8 @@ static struct lease_action due_exactly(enum lease_action_kind kind, int64_t now_
     return due(kind, now_ms);
 }
 
-static enum lease_outcome settle_asked_to_wait(enum status status, int retry_after_ms,
-                                               int64_t now_ms) {
+static enum lease_outcome reply_with_retry_after(enum status status, int retry_after_ms,
+                                                 int64_t now_ms) {
     enum lease_outcome outcome =
         lease_renewal_on_renew_reply(&renewal, &lease, status, retry_after_ms, now_ms);
     if (outcome != LEASE_OUTCOME_NONE) {
@@ -65,13 +65,13 @@ static enum lease_outcome settle_asked_to_wait(enum status status, int retry_aft
     return outcome;
 }
 
-static enum lease_outcome settle(enum status status, int64_t now_ms) {
-    return settle_asked_to_wait(status, 0, now_ms);
+static enum lease_outcome reply(enum status status, int64_t now_ms) {
+    return reply_with_retry_after(status, 0, now_ms);
 }
 
 static void fail_renewal(int64_t sent_ms, int64_t answered_ms, enum lease_outcome expected) {
     due_exactly(LEASE_ACTION_RENEW, sent_ms);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, answered_ms), expected);
+    ck_assert_int_eq(reply(STATUS_UNAVAILABLE, answered_ms), expected);
 }
 
 static bool safe(int64_t now_ms) {
@@ -134,12 +134,12 @@ END_TEST
 
 START_TEST(a_renewed_lease_is_reckoned_from_before_the_renewal_was_sent) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 700), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, RENEWAL + 700), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 1);
     ck_assert_int_eq(lease.state, LEASE_HELD);
     ck_assert_int_eq(lease_safe_until_ms(&lease, &options), RENEWAL + 27000);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 20000);
-    ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20001), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, RENEWAL + 20001), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 2);
 }
 END_TEST
@@ -155,11 +155,11 @@ START_TEST(the_attempts_share_the_time_that_is_left_before_the_safe_deadline) {
     options.renew_retry_ms = 10;
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL).timeout_ms, 7000 / 4);
-    settle(STATUS_UNAVAILABLE, RENEWAL + 990);
+    reply(STATUS_UNAVAILABLE, RENEWAL + 990);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL + 1000).timeout_ms, 6000 / 3);
-    settle(STATUS_UNAVAILABLE, RENEWAL + 2980);
+    reply(STATUS_UNAVAILABLE, RENEWAL + 2980);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL + 3000).timeout_ms, 4000 / 2);
-    settle(STATUS_UNAVAILABLE, SAFE_UNTIL - 45);
+    reply(STATUS_UNAVAILABLE, SAFE_UNTIL - 45);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 5).timeout_ms, 5);
 }
 END_TEST
@@ -168,7 +168,7 @@ START_TEST(an_attempts_timeout_is_never_zero_and_never_past_the_safe_deadline) {
     options.renew_retry_ms = 1;
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 1).timeout_ms, 1);
-    settle(STATUS_OK, SAFE_UNTIL - 1);
+    reply(STATUS_OK, SAFE_UNTIL - 1);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFE_UNTIL - 1 + 26997).timeout_ms,
                      1); /* 3 ms for 4 attempts */
 }
@@ -199,7 +199,7 @@ START_TEST(after_a_good_attempt_retries_and_waits_begin_anew) {
     fail_renewal(RENEWAL, RENEWAL, LEASE_OUTCOME_RETRY);
     fail_renewal(RENEWAL + 1000, RENEWAL + 1000, LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
-    ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 3001), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, RENEWAL + 3001), LEASE_OUTCOME_RENEWED);
     int64_t second = RENEWAL + 3000 + 20000;
     fail_renewal(second, second, LEASE_OUTCOME_RETRY);
     ck_assert_int_eq(lease.attempts, 1);
@@ -223,21 +223,21 @@ START_TEST(without_retries_the_first_failure_is_the_last) {
     options.renew_max_retries = 0;
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL).timeout_ms, 7000);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, RENEWAL + 100), LEASE_OUTCOME_NO_RETRY);
+    ck_assert_int_eq(reply(STATUS_UNAVAILABLE, RENEWAL + 100), LEASE_OUTCOME_NO_RETRY);
     due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
 }
 END_TEST
 
 START_TEST(an_attempt_that_would_start_at_the_safe_deadline_is_not_made) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFE_UNTIL - 1000), LEASE_OUTCOME_NO_RETRY);
+    ck_assert_int_eq(reply(STATUS_UNAVAILABLE, SAFE_UNTIL - 1000), LEASE_OUTCOME_NO_RETRY);
     due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
 }
 END_TEST
 
 START_TEST(an_attempt_that_can_start_just_before_the_safe_deadline_is_made) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFE_UNTIL - 1001), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(reply(STATUS_UNAVAILABLE, SAFE_UNTIL - 1001), LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - 1);
 }
 END_TEST
@@ -250,10 +250,10 @@ END_TEST
 
 START_TEST(retry_after_is_waited_for_when_it_is_longer_than_the_backoff) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL + 10),
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 3000, RENEWAL + 10),
                      LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3010);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 1000, RENEWAL + 3020),
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 1000, RENEWAL + 3020),
                      LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 5020);
 }
@@ -261,27 +261,28 @@ END_TEST
 
 START_TEST(retry_after_that_ends_just_before_the_safe_deadline_is_waited_for) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 6999, RENEWAL), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 6999, RENEWAL),
+                     LEASE_OUTCOME_RETRY);
     ck_assert_int_eq(due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - 1).timeout_ms, 1);
 }
 END_TEST
 
 START_TEST(retry_after_past_the_safe_deadline_does_not_lose_the_lease_untried) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 7000 + 3600000 * _i, RENEWAL),
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 7000 + 3600000 * _i, RENEWAL),
                      LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - LEASE_LAST_ATTEMPT_MS);
-    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL - LEASE_LAST_ATTEMPT_MS + 50),
+    ck_assert_int_eq(reply(STATUS_OK, SAFE_UNTIL - LEASE_LAST_ATTEMPT_MS + 50),
                      LEASE_OUTCOME_RENEWED);
 }
 END_TEST
 
 START_TEST(retry_after_past_the_safe_deadline_does_not_hurry_the_backoff) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFE_UNTIL - 1500),
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 60000, SAFE_UNTIL - 1500),
                      LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, SAFE_UNTIL - 500);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFE_UNTIL - 400),
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 60000, SAFE_UNTIL - 400),
                      LEASE_OUTCOME_NO_RETRY);
 }
 END_TEST
@@ -291,7 +292,7 @@ START_TEST(refusals_and_surprises_of_storage_are_repeated_like_failures) {
         STATUS_UNAVAILABLE, STATUS_UNAUTHORIZED, STATUS_INTERNAL,      STATUS_CANCELLED,
         STATUS_NO_MEMORY,   STATUS_TOO_LARGE,    STATUS_LEASE_CONFLICT};
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(unknown[_i], RENEWAL), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(reply(unknown[_i], RENEWAL), LEASE_OUTCOME_RETRY);
 }
 END_TEST
 
@@ -301,7 +302,7 @@ START_TEST(a_lease_whose_owner_needs_more_is_renewed_at_once) {
     lease_renewal_renew_now(&renewal, &lease, T + 5000);
     ck_assert(lease_renewal_is_coming(&renewal, &lease));
     due(LEASE_ACTION_RENEW, T + 5000);
-    ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
     due_exactly(LEASE_ACTION_RENEW, T + 25000);
 }
 END_TEST
@@ -312,7 +313,7 @@ START_TEST(without_auto_renewal_too_but_that_once_only) {
     ck_assert(!lease_renewal_is_coming(&renewal, &lease));
     lease_renewal_renew_now(&renewal, &lease, T + 5000);
     due(LEASE_ACTION_RENEW, T + 5000);
-    ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
     due_exactly(LEASE_ACTION_NOTIFY_LOSS, T + 5000 + 27000);
 }
 END_TEST
@@ -327,7 +328,8 @@ END_TEST
 
 START_TEST(a_retry_that_waits_is_not_hurried) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 3000, RENEWAL),
+                     LEASE_OUTCOME_RETRY);
     lease_renewal_renew_now(&renewal, &lease, RENEWAL + 1);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
 }
@@ -342,7 +344,18 @@ START_TEST(when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_
     lease_renewal_renew_now(&renewal, &lease, RENEWAL + 2000);
     fail_renewal(RENEWAL + 2000, RENEWAL + 2000, LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
-    ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 3001), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, RENEWAL + 3001), LEASE_OUTCOME_RENEWED);
+}
+END_TEST
+
+START_TEST(when_the_retries_are_used_up_a_new_renewal_still_waits_for_retry_after) {
+    options.renew_max_retries = 0;
+    restart(30);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(reply_with_retry_after(STATUS_UNAVAILABLE, 3000, RENEWAL),
+                     LEASE_OUTCOME_NO_RETRY);
+    lease_renewal_renew_now(&renewal, &lease, RENEWAL + 1);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
 }
 END_TEST
 
@@ -373,7 +386,7 @@ START_TEST(a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_release
     static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND,
                                            STATUS_CONTAINER_NOT_FOUND, STATUS_PRECONDITION_FAILED};
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(not_ours[_i], RENEWAL + 5), LEASE_OUTCOME_LOST);
+    ck_assert_int_eq(reply(not_ours[_i], RENEWAL + 5), LEASE_OUTCOME_LOST);
     ck_assert(!safe(RENEWAL + 5));
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
     lease_renewal_release(&renewal, &lease, RENEWAL + 6);
@@ -394,7 +407,7 @@ START_TEST(a_good_answer_after_the_loss_changes_nothing) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
-    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL + 1), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_OK, SAFE_UNTIL + 1), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.state, LEASE_LOST);
     ck_assert_int_eq(lease.renewal_count, 0);
     ck_assert(!safe(SAFE_UNTIL + 1));
@@ -403,7 +416,7 @@ END_TEST
 
 START_TEST(a_good_reply_at_the_safe_deadline_before_the_loss_was_notified_is_too_late) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL), LEASE_OUTCOME_LOST);
+    ck_assert_int_eq(reply(STATUS_OK, SAFE_UNTIL), LEASE_OUTCOME_LOST);
     ck_assert(!safe(SAFE_UNTIL));
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -411,7 +424,7 @@ END_TEST
 
 START_TEST(a_good_reply_one_millisecond_before_the_safe_deadline_is_in_time) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle(STATUS_OK, SAFE_UNTIL - 1), LEASE_OUTCOME_RENEWED);
+    ck_assert_int_eq(reply(STATUS_OK, SAFE_UNTIL - 1), LEASE_OUTCOME_RENEWED);
     ck_assert(safe(SAFE_UNTIL));
 }
 END_TEST
@@ -437,7 +450,7 @@ START_TEST(a_renewal_without_an_answer_may_have_prolonged_the_lease_that_is_rele
     due(LEASE_ACTION_RENEW, RENEWAL);
     due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
-    ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFE_UNTIL), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_UNAVAILABLE, SAFE_UNTIL), LEASE_OUTCOME_NONE);
     lease_renewal_release(&renewal, &lease, RENEWAL + 29999);
     due(LEASE_ACTION_RELEASE, RENEWAL + 29999);
 }
@@ -447,7 +460,7 @@ START_TEST(a_late_answer_that_the_lease_is_gone_makes_its_release_needless) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     due(LEASE_ACTION_NOTIFY_LOSS, SAFE_UNTIL);
     lease_renewal_notified(&lease);
-    ck_assert_int_eq(settle(STATUS_LEASE_LOST, SAFE_UNTIL + 1), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_LEASE_LOST, SAFE_UNTIL + 1), LEASE_OUTCOME_NONE);
     lease_renewal_release(&renewal, &lease, SAFE_UNTIL + 2);
     ck_assert(lease_is_finished(&lease));
 }
@@ -495,7 +508,7 @@ START_TEST(a_lease_released_while_its_renewal_is_in_flight_ignores_the_reply) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_OK, RENEWAL + 20), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.renewal_count, 0);
     assert_nothing_due(INT64_MAX - 1);
     ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
@@ -509,7 +522,7 @@ START_TEST(a_lease_is_not_finished_while_its_renewal_hangs) {
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
     ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
     ck_assert(!lease_is_finished(&lease));
-    ck_assert_int_eq(settle(STATUS_CANCELLED, RENEWAL + 40), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_CANCELLED, RENEWAL + 40), LEASE_OUTCOME_NONE);
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -533,7 +546,7 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_a
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
     ck_assert(
         lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 20));
-    ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -543,7 +556,7 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answe
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
+    ck_assert_int_eq(reply(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(!lease_is_finished(&lease));
     ck_assert(
         lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 40));
@@ -701,6 +714,8 @@ static void add_hastened(Suite *suite) {
     tcase_add_test(hastened, a_retry_that_waits_is_not_hurried);
     tcase_add_test(hastened,
                    when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own);
+    tcase_add_test(hastened,
+                   when_the_retries_are_used_up_a_new_renewal_still_waits_for_retry_after);
     tcase_add_test(hastened, at_the_safe_deadline_it_is_lost_instead);
     tcase_add_test(hastened, an_infinite_lease_and_a_released_one_are_not_renewed);
 }

@@ -164,21 +164,21 @@ static void refuse(void *context) {
 }
 
 /* Wants every name at once except "a", which it rejects in the loop's next round. */
-static bool is_not_wanted(void *context, const char *name, lease_store_blob_wanted_done done,
-                          void *done_context) {
+static enum lease_wish is_not_wanted(void *context, const char *name,
+                                     lease_store_blob_wanted_done done, void *done_context) {
     ck_assert_ptr_eq(context, &store);
     if (strcmp(name, "a") != 0) {
-        return true;
+        return LEASE_WANTED;
     }
     refused_done = done;
     answer_task = (struct loop_task){.run = refuse, .context = done_context};
     event_loop_post(storage.client.platform->loop, &answer_task);
-    return false;
+    return LEASE_WISH_PENDING;
 }
 
 /* With _i 1 the container is missing too. */
 START_TEST(a_missing_blob_that_is_not_wanted_is_not_created) {
-    store.is_wanted = is_not_wanted;
+    store.wants = is_not_wanted;
     store.context = &store;
     answer(404, _i == 0 ? "BlobNotFound" : "ContainerNotFound");
     ck_assert_int_eq(acquire("a"), STATUS_NOT_FOUND);
@@ -281,7 +281,33 @@ START_TEST(a_refused_acquire_tells_whether_an_attempt_before_had_no_answer) {
     answer(403, "AuthorizationFailure");
     ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 1 + had_no_answer);
-    ck_assert(err.was_in_doubt == had_no_answer);
+    ck_assert(err.may_have_happened == had_no_answer);
+}
+END_TEST
+
+/* The lease was granted, but the reply is too long to be read. */
+START_TEST(an_acquire_whose_reply_cannot_be_read_may_be_granted) {
+    static char headers[70 * 1024];
+    int length = snprintf(headers, sizeof headers, "X-Long: ");
+    memset(headers + length, 'x', 66 * 1024);
+    snprintf(headers + length + 66 * 1024, sizeof headers - 67 * 1024, "\r\n");
+    http_fake_push(fake, &(struct http_fake_answer){.status = 201, .headers = headers});
+    ck_assert_int_eq(acquire("a"), STATUS_TOO_LARGE);
+    ck_assert(err.may_have_happened);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+/* _i 0: the blob's creation had no answer. 1: so had an acquire before it, which may yet arrive. */
+START_TEST(what_cannot_be_created_leaves_only_an_acquire_in_doubt) {
+    if (_i == 1) {
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    }
+    answer(404, "BlobNotFound");
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    answer(403, "AuthorizationFailure");
+    ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
+    ck_assert(err.may_have_happened == (_i == 1));
 }
 END_TEST
 
@@ -401,13 +427,13 @@ static lease_store_blob_wanted_done asked_done;
 static void *asked_context;
 static sem_t asked;
 
-static bool ask_later(void *context, const char *name, lease_store_blob_wanted_done done,
-                      void *done_context) {
+static enum lease_wish ask_later(void *context, const char *name, lease_store_blob_wanted_done done,
+                                 void *done_context) {
     (void)context, (void)name;
     asked_done = done;
     asked_context = done_context;
     sem_post(&asked);
-    return false;
+    return LEASE_WISH_PENDING;
 }
 
 static void start_only(void *context) {
@@ -493,7 +519,7 @@ END_TEST
 
 START_TEST(an_acquire_may_be_abandoned_while_it_asks_whether_its_blob_is_wanted) {
     sem_init(&asked, 0, 0);
-    store.is_wanted = ask_later;
+    store.wants = ask_later;
     answer(404, "BlobNotFound");
     start_waited(ACQUIRE);
     while (sem_wait(&asked) != 0) { /* interrupted by a signal */
@@ -508,7 +534,7 @@ END_TEST
 
 START_TEST(an_answer_to_whether_a_blob_is_wanted_may_come_later) {
     sem_init(&asked, 0, 0);
-    store.is_wanted = ask_later;
+    store.wants = ask_later;
     answer(404, "BlobNotFound");
     answer(201, "");
     hang();
@@ -541,6 +567,8 @@ int main(void) {
     tcase_add_test(tests, a_blob_that_cannot_be_created_is_named);
     tcase_add_loop_test(tests, a_refused_acquire_tells_whether_an_attempt_before_had_no_answer, 0,
                         2);
+    tcase_add_test(tests, an_acquire_whose_reply_cannot_be_read_may_be_granted);
+    tcase_add_loop_test(tests, what_cannot_be_created_leaves_only_an_acquire_in_doubt, 0, 2);
     tcase_add_test(tests, metadata_that_no_header_can_hold_is_refused);
     tcase_add_test(
         tests,

@@ -17,7 +17,7 @@ static struct history_record records[MAX_RECORDS];
 static const struct history_record *pointers[MAX_RECORDS];
 static size_t record_count;
 static struct history_reservation rows[MAX_RECORDS]
-                                      [MAX_RECORDS]; /* of pictures, and the last of the store */
+                                      [MAX_RECORDS]; /* of snapshots, and the last of the store */
 static struct checker_product product;
 static struct checker_report report;
 
@@ -236,7 +236,7 @@ START_TEST(a_reserve_of_unknown_outcome_may_not_have_happened) {
 }
 END_TEST
 
-START_TEST(a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_pictures) {
+START_TEST(a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_snapshots) {
     get(0, 1, 0);
     lose_reserve(100, "A", 4);
     refuse(30000, "B", 7, 2, 6);
@@ -328,10 +328,10 @@ static struct history_record *set_total(int64_t at_ms, int64_t total, int64_t ve
     return record;
 }
 
-static struct history_record *get_of(int64_t total, struct history_record *picture) {
-    picture->available += total - picture->total;
-    picture->total = total;
-    return picture;
+static struct history_record *get_of(int64_t total, struct history_record *snapshot) {
+    snapshot->available += total - snapshot->total;
+    snapshot->total = total;
+    return snapshot;
 }
 
 START_TEST(a_total_that_was_set_counts_from_its_version_on) {
@@ -351,11 +351,11 @@ START_TEST(a_total_that_was_set_counts_from_its_version_on) {
 END_TEST
 
 /* A product in which five units stay with the residents. */
-static void add_residents(struct history_record *picture, size_t count, int64_t units) {
-    picture->resident_count = count;
-    picture->resident_units = units;
-    picture->available -= units;
-    picture->reserved += units;
+static void add_residents(struct history_record *snapshot, size_t count, int64_t units) {
+    snapshot->resident_count = count;
+    snapshot->resident_units = units;
+    snapshot->available -= units;
+    snapshot->reserved += units;
 }
 
 START_TEST(residents_are_counted_and_nothing_else) {
@@ -392,9 +392,9 @@ END_TEST
 
 START_TEST(a_total_that_is_forgotten_is_found) {
     set_total(0, 12, 2, 12);
-    struct history_record *picture = get(100, 2, 0);
+    struct history_record *snapshot = get(100, 2, 0);
     store(2, 0);
-    expect(CHECKER_TOTAL, picture);
+    expect(CHECKER_TOTAL, snapshot);
 }
 END_TEST
 
@@ -412,9 +412,9 @@ START_TEST(residents_that_are_gone_are_found) {
     product.resident_count = product.stored_resident_count = 3;
     product.resident_units = product.stored_resident_units = 5;
     product.stored_available -= 5;
-    struct history_record *picture = get(100, 1, 0);
-    add_residents(picture, _i == 0 ? 2 : 3, _i == 0 ? 5 : 4);
-    expect(CHECKER_LOST, picture);
+    struct history_record *snapshot = get(100, 1, 0);
+    add_residents(snapshot, _i == 0 ? 2 : 3, _i == 0 ? 5 : 4);
+    expect(CHECKER_LOST, snapshot);
 }
 END_TEST
 
@@ -464,33 +464,33 @@ START_TEST(an_answer_that_the_api_does_not_give_is_found) {
 }
 END_TEST
 
-START_TEST(a_picture_that_does_not_add_up_is_found) {
-    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 1, row_of(a));
-    picture->available++;
+START_TEST(a_snapshot_that_does_not_add_up_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *snapshot = get(100, 2, 1, row_of(a));
+    snapshot->available++;
     store(2, 1, row_of(a));
-    expect(CHECKER_SUMS, picture);
+    expect(CHECKER_SUMS, snapshot);
 }
 END_TEST
 
-START_TEST(a_picture_with_an_empty_reservation_is_found) {
-    struct history_record *picture = get(100, 1, 1, row("x", "A", 0, 50));
-    expect(CHECKER_SUMS, picture);
+START_TEST(a_snapshot_with_an_empty_reservation_is_found) {
+    struct history_record *snapshot = get(100, 1, 1, row("x", "A", 0, 50));
+    expect(CHECKER_SUMS, snapshot);
 }
 END_TEST
 
-START_TEST(a_reservation_that_is_twice_in_a_picture_is_found) {
+START_TEST(a_reservation_that_is_twice_in_a_snapshot_is_found) {
     struct history_record *a = reserve(0, "A", 3, 2, 7),
-                          *picture = get(100, 2, 2, row_of(a), row_of(a));
+                          *snapshot = get(100, 2, 2, row_of(a), row_of(a));
     store(2, 1, row_of(a));
-    expect(CHECKER_SUMS, picture);
+    expect(CHECKER_SUMS, snapshot);
 }
 END_TEST
 
-START_TEST(a_picture_with_more_than_there_is_is_found) {
-    struct history_record *a = reserve(0, "A", 11, 2, 0), *picture = get(100, 2, 1, row_of(a));
-    picture->available = 0;
+START_TEST(a_snapshot_with_more_than_there_is_is_found) {
+    struct history_record *a = reserve(0, "A", 11, 2, 0), *snapshot = get(100, 2, 1, row_of(a));
+    snapshot->available = 0;
     store(2, 1, row_of(a));
-    expect(CHECKER_OVERSOLD, picture);
+    expect(CHECKER_OVERSOLD, snapshot);
 }
 END_TEST
 
@@ -513,18 +513,18 @@ START_TEST(more_released_than_asked_for_is_found) {
 }
 END_TEST
 
-START_TEST(a_picture_of_a_reservation_that_lasts_too_long_is_found) {
-    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 1, row_of(a));
-    picture->active[0].reserved_ms -= 1000;
+START_TEST(a_snapshot_of_a_reservation_that_lasts_too_long_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *snapshot = get(100, 2, 1, row_of(a));
+    snapshot->active[0].reserved_ms -= 1000;
     store(2, 1, row_of(a));
-    expect(CHECKER_LIFETIME, picture);
+    expect(CHECKER_LIFETIME, snapshot);
 }
 END_TEST
 
 START_TEST(a_reservation_that_was_there_before_it_was_made_is_found) {
-    struct history_record *a = reserve(0, "A", 3, 3, 7), *picture = get(0, 2, 1, row_of(a));
+    struct history_record *a = reserve(0, "A", 3, 3, 7), *snapshot = get(0, 2, 1, row_of(a));
     store(3, 1, row_of(a));
-    expect(CHECKER_REPLAY, picture);
+    expect(CHECKER_REPLAY, snapshot);
 }
 END_TEST
 
@@ -556,8 +556,8 @@ END_TEST
 
 START_TEST(a_reservation_that_outlives_its_expiry_is_found) {
     struct history_record *a = reserve(0, "A", 6, 2, 4);
-    struct history_record *picture = get(LIFETIME_MS + BEHIND_MS, 2, 1, row_of(a));
-    expect(CHECKER_LIFETIME, picture);
+    struct history_record *snapshot = get(LIFETIME_MS + BEHIND_MS, 2, 1, row_of(a));
+    expect(CHECKER_LIFETIME, snapshot);
 }
 END_TEST
 
@@ -665,7 +665,7 @@ START_TEST(a_lost_update_beside_an_unknown_outcome_is_found) {
 }
 END_TEST
 
-START_TEST(a_phantom_that_pictures_rule_out_explains_nothing) {
+START_TEST(a_phantom_that_snapshots_rule_out_explains_nothing) {
     struct history_record *a = reserve(0, "A", 1, 2, 9);
     lose_reserve(50, "C", 4);
     get(100, 2, 1, row_of(a));
@@ -724,11 +724,11 @@ START_TEST(a_release_refused_although_there_is_something_is_found) {
 }
 END_TEST
 
-START_TEST(a_reservation_that_is_gone_from_a_picture_is_found) {
+START_TEST(a_reservation_that_is_gone_from_a_snapshot_is_found) {
     struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(10, "B", 2, 3, 6);
-    struct history_record *picture = get(100, 3, 1, row_of(a));
+    struct history_record *snapshot = get(100, 3, 1, row_of(a));
     store(3, 1, row_of(a));
-    expect(CHECKER_LOST, picture);
+    expect(CHECKER_LOST, snapshot);
     ck_assert_uint_eq(report.violations[0].evidence[0], b->number);
 }
 END_TEST
@@ -758,9 +758,9 @@ START_TEST(a_reservation_that_comes_back_is_found) {
 END_TEST
 
 START_TEST(a_reservation_that_nobody_asked_for_is_found) {
-    struct history_record *picture = get(100, 2, 1, row("x", "A", 4, 50));
+    struct history_record *snapshot = get(100, 2, 1, row("x", "A", 4, 50));
     store(2, 1, row("x", "A", 4, 50));
-    expect(CHECKER_FOREIGN, picture);
+    expect(CHECKER_FOREIGN, snapshot);
 }
 END_TEST
 
@@ -810,7 +810,8 @@ static void add_legal(TCase *legal) {
     tcase_add_test(legal, one_commit_may_have_had_any_order);
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_happened);
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_not_have_happened);
-    tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_pictures);
+    tcase_add_test(legal,
+                   a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_snapshots);
     tcase_add_test(legal, a_release_of_unknown_outcome_may_or_may_not_have_happened);
     tcase_add_test(
         legal,
@@ -823,7 +824,7 @@ static void add_legal(TCase *legal) {
     tcase_add_test(legal, a_key_that_was_used_is_refused_to_another_request);
 }
 
-static void add_totals_and_pictures(TCase *found) {
+static void add_totals_and_snapshots(TCase *found) {
     tcase_add_test(found, a_total_that_nobody_set_is_found);
     tcase_add_test(found, a_total_that_is_forgotten_is_found);
     tcase_add_test(found, more_reserved_than_a_smaller_total_is_found);
@@ -832,13 +833,13 @@ static void add_totals_and_pictures(TCase *found) {
     tcase_add_test(found, a_key_that_is_refused_though_nobody_used_it_is_found);
     tcase_add_test(found, a_release_that_is_carried_out_twice_under_its_key_is_found);
     tcase_add_test(found, an_answer_that_the_api_does_not_give_is_found);
-    tcase_add_test(found, a_picture_that_does_not_add_up_is_found);
-    tcase_add_test(found, a_picture_with_an_empty_reservation_is_found);
-    tcase_add_test(found, a_reservation_that_is_twice_in_a_picture_is_found);
-    tcase_add_test(found, a_picture_with_more_than_there_is_is_found);
+    tcase_add_test(found, a_snapshot_that_does_not_add_up_is_found);
+    tcase_add_test(found, a_snapshot_with_an_empty_reservation_is_found);
+    tcase_add_test(found, a_reservation_that_is_twice_in_a_snapshot_is_found);
+    tcase_add_test(found, a_snapshot_with_more_than_there_is_is_found);
     tcase_add_test(found, an_answer_with_fewer_than_none_available_is_found);
     tcase_add_test(found, more_released_than_asked_for_is_found);
-    tcase_add_test(found, a_picture_of_a_reservation_that_lasts_too_long_is_found);
+    tcase_add_test(found, a_snapshot_of_a_reservation_that_lasts_too_long_is_found);
     tcase_add_test(found, a_reservation_that_was_there_before_it_was_made_is_found);
     tcase_add_test(found, a_reconciliation_that_fails_is_found);
     tcase_add_test(found, a_refusal_of_what_is_available_is_found);
@@ -861,13 +862,13 @@ static void add_requests_and_reservations(TCase *found) {
     tcase_add_test(found, quantities_of_one_commit_that_fit_in_no_order_are_found);
     tcase_add_test(found, a_refusal_with_the_wrong_quantity_is_found);
     tcase_add_test(found, a_lost_update_beside_an_unknown_outcome_is_found);
-    tcase_add_test(found, a_phantom_that_pictures_rule_out_explains_nothing);
+    tcase_add_test(found, a_phantom_that_snapshots_rule_out_explains_nothing);
     tcase_add_test(found, more_released_than_reserved_is_found);
     tcase_add_test(found, a_release_that_frees_less_than_there_is_is_found);
     tcase_add_test(found, a_reservation_released_twice_is_found);
     tcase_add_test(found, a_repeat_of_a_release_that_is_not_answered_as_it_was_is_found);
     tcase_add_test(found, a_release_refused_although_there_is_something_is_found);
-    tcase_add_test(found, a_reservation_that_is_gone_from_a_picture_is_found);
+    tcase_add_test(found, a_reservation_that_is_gone_from_a_snapshot_is_found);
     tcase_add_test(found, a_reservation_that_is_gone_from_the_store_is_found);
     tcase_add_test(found, units_that_are_gone_without_a_release_are_found);
     tcase_add_test(found, a_reservation_that_comes_back_is_found);
@@ -890,7 +891,7 @@ int main(void) {
     Suite *suite = suite_create("checker");
     TCase *legal = new_case(suite, "legal"), *found = new_case(suite, "found");
     add_legal(legal);
-    add_totals_and_pictures(found);
+    add_totals_and_snapshots(found);
     add_requests_and_reservations(found);
     return check_main(suite);
 }

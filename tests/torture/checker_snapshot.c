@@ -9,7 +9,7 @@ static bool is_same(const struct checker_row *row, const struct history_reservat
     return strcmp(row->as.customer, seen->customer) == 0 && row->as.expires_ms == seen->expires_ms;
 }
 
-/* One reservation in a picture, or stored (`record` NULL), at a version. */
+/* One reservation in a snapshot, or stored (`record` NULL), at a version. */
 static void check_seen(const struct checker_replay *replay, struct checker_row *row,
                        const struct history_reservation *seen, const struct history_record *record,
                        int64_t version) {
@@ -56,13 +56,15 @@ static void check_missing(const struct checker_replay *replay, struct checker_ro
     }
 }
 
-void checker_picture_check(struct checker_replay *replay, const struct checker_picture *picture) {
+void checker_snapshot_check(struct checker_replay *replay,
+                            const struct checker_snapshot *snapshot) {
     const struct checker_model *model = replay->model;
-    const struct history_record *record = picture->record;
+    const struct history_record *record = snapshot->record;
     struct checker_window window = {record->sent_ms, record->answered_ms};
     for (size_t i = 0; i < record->active_count; i++) {
         struct checker_row *row = checker_model_find_row(model, record->active[i].id);
-        if (row == NULL || row->seen_in == record->number) { /* twice in one picture: told before */
+        if (row == NULL ||
+            row->seen_in == record->number) { /* twice in one snapshot: told before */
             continue;
         }
         row->seen_in = record->number;
@@ -73,11 +75,11 @@ void checker_picture_check(struct checker_replay *replay, const struct checker_p
                             " or later and had expired at %" PRId64,
                             row->as.id, window.from_ms, row->as.expires_ms);
         }
-        check_seen(replay, row, &record->active[i], record, picture->version);
+        check_seen(replay, row, &record->active[i], record, snapshot->version);
     }
     for (size_t i = 0; i < replay->active_count; i++) {
         if (replay->active[i]->seen_in != record->number) {
-            check_missing(replay, replay->active[i], record, picture->version, window);
+            check_missing(replay, replay->active[i], record, snapshot->version, window);
         }
     }
 }
@@ -107,7 +109,7 @@ static void check_sums(const struct checker_model *model) {
     }
 }
 
-void checker_picture_check_store(struct checker_replay *replay) {
+void checker_snapshot_check_store(struct checker_replay *replay) {
     const struct checker_model *model = replay->model;
     const struct checker_product *product = model->product;
     struct checker_window window = {product->read_from_ms, product->read_to_ms};

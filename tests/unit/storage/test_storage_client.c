@@ -1,4 +1,4 @@
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -335,7 +335,7 @@ START_TEST(an_answer_that_is_not_storages_is_no_answer) {
     ck_assert_uint_eq(http_fake_count(fake),
                       2); /* tried again as without an answer, and with the same token */
     ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
-    ck_assert(err.was_in_doubt);
+    ck_assert(err.may_have_happened);
     ck_assert_int_eq(err.http_status, 0);
     ck_assert_str_eq(err.code, "");
     ck_assert_int_eq(credential.rejected, 0);
@@ -433,7 +433,7 @@ START_TEST(no_message_holds_a_sas_or_a_parameter) {
     struct credential_sas sas;
     snprintf(account.sas, sizeof account.sas, "sv=1&sig=SECRET");
     credential_sas_init(&sas, &account);
-    client.credential = &sas.base;
+    client.attempt.credential = &sas.base;
     http_headers_add(&request.query, "prefix", "SECRET");
     http_fake_push(fake,
                    &(struct http_fake_answer){
@@ -452,7 +452,7 @@ START_TEST(an_error_that_repeats_the_request_is_reported_without_its_secrets) {
     struct credential_sas sas;
     snprintf(account.sas, sizeof account.sas, "sv=1&sig=SECRET");
     credential_sas_init(&sas, &account);
-    client.credential = &sas.base;
+    client.attempt.credential = &sas.base;
     http_headers_add(&request.headers, "Authorization", "SharedKey acme:SECRET");
     http_fake_push(
         fake, &(struct http_fake_answer){
@@ -511,7 +511,7 @@ START_TEST(no_log_line_holds_a_sas_or_a_key_at_trace) {
     log_configure(LOG_TRACE, "1");
     capture_begin(file, saved);
     for (size_t i = 0; i < 2; i++) {
-        client.credential = credentials[i];
+        client.attempt.credential = credentials[i];
         http_fake_push(fake,
                        &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
         (void)!send_within(10000);
@@ -626,10 +626,10 @@ START_TEST(a_refusal_after_an_attempt_without_an_answer_leaves_that_one_in_doubt
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
     http_fake_push(fake, &(struct http_fake_answer){.status = 409, .code = "LeaseAlreadyPresent"});
     ck_assert_int_ne(send_within(10000), STATUS_UNAVAILABLE);
-    ck_assert(err.was_in_doubt);
+    ck_assert(err.may_have_happened);
     http_fake_push(fake, &(struct http_fake_answer){.status = 409, .code = "LeaseAlreadyPresent"});
     ck_assert_int_ne(send_within(10000), STATUS_UNAVAILABLE);
-    ck_assert(!err.was_in_doubt);
+    ck_assert(!err.may_have_happened);
 }
 END_TEST
 
@@ -927,7 +927,7 @@ static void add_attempts(Suite *suite) {
 }
 
 int main(void) {
-    Suite *suite = suite_create("storage_request");
+    Suite *suite = suite_create("storage_client");
     TCase *requests = new_case(suite, "requests");
     tcase_add_test(requests, a_request_is_built_dated_and_signed);
     tcase_add_test(requests,

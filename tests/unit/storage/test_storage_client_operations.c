@@ -2,7 +2,7 @@
  * Storage operations that are cancelled or abandoned, waits between them, and deadlines that come
  * while the program works. It runs in virtual time.
  */
-#include "storage/storage_request.h"
+#include "storage/storage_client.h"
 
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
@@ -16,7 +16,7 @@ struct outcome {
     bool keeps_on;                   /* it starts again when it is cancelled for the first time */
     int ends;
     enum status status;
-    bool was_in_doubt;
+    bool may_have_happened;
     bool was_too_late; /* to be sent, or sent again */
     int64_t ended_ms;
 };
@@ -24,12 +24,15 @@ struct outcome {
 static struct storage_request request;
 static bool hangs;
 static int lost_count; /* how many calls, from the first on, get no answer */
+static enum status lost_as;
+static enum status refused_as; /* how the first call is not even sent; STATUS_OK: it is */
 
 static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
     (void)call;
     out->http_status = 204;
     out->hangs = hangs;
-    out->lost = index < lost_count ? STATUS_UNAVAILABLE : STATUS_OK;
+    out->lost = index < lost_count ? lost_as : STATUS_OK;
+    out->refused = index == 0 ? refused_as : STATUS_OK;
 }
 
 static void start(struct outcome *outcome);
@@ -41,7 +44,7 @@ static void on_end(void *context, enum status status, struct http_reply *reply,
     ck_assert_int_eq(status == STATUS_OK, err->message[0] == '\0');
     outcome->ends++;
     outcome->status = status;
-    outcome->was_in_doubt = err->was_in_doubt;
+    outcome->may_have_happened = err->may_have_happened;
     outcome->was_too_late = strstr(err->message, "its deadline came before it was sent") != NULL;
     outcome->ended_ms = virtual_loop.now_ms;
     if (outcome->keeps_on) {
@@ -63,6 +66,8 @@ static void start(struct outcome *outcome) {
 static void set_up(void) {
     hangs = false;
     lost_count = 0;
+    lost_as = STATUS_UNAVAILABLE;
+    refused_as = STATUS_OK;
     virtual_begin();
     storage_request_init(&request, STORAGE_TABLE, "GET", 204);
     strbuf_append_string(&request.path, "/t");
@@ -183,6 +188,58 @@ START_TEST(an_abandoned_operation_does_not_call_done) {
 }
 END_TEST
 
+/* ---- what may have happened all the same ---- */
+
+/* One attempt whose answer is lost in each way that the network knows. */
+START_TEST(a_request_whose_answer_is_lost_or_cannot_be_read_may_have_happened) {
+    static const enum status ways[] = {STATUS_UNAVAILABLE, STATUS_NO_MEMORY, STATUS_TOO_LARGE,
+                                       STATUS_INTERNAL, STATUS_CANCELLED};
+    struct outcome outcome = outcome_of(1);
+    request.max_attempts = 1;
+    lost_count = 1;
+    lost_as = ways[_i];
+    start(&outcome);
+    run();
+    ck_assert_int_eq(outcome.status, ways[_i]);
+    ck_assert(outcome.may_have_happened);
+    ck_assert_int_eq(virtual_calls, 1);
+}
+END_TEST
+
+START_TEST(a_request_that_was_not_sent_has_not_happened) {
+    struct outcome outcome = outcome_of(1);
+    refused_as = STATUS_NO_MEMORY;
+    start(&outcome);
+    run();
+    ck_assert_int_eq(outcome.status, STATUS_NO_MEMORY);
+    ck_assert(!outcome.may_have_happened);
+}
+END_TEST
+
+/* _i 0: cancelled, 1: the client is closed; before the request is sent, and after. */
+START_TEST(a_request_that_is_ended_early_may_have_happened_if_it_was_sent) {
+    for (int sent = 0; sent < 2; sent++) {
+        struct outcome outcome = outcome_of(1);
+        hangs = true;
+        start(&outcome);
+        while (virtual_calls < sent) {
+            ck_assert(virtual_step());
+        }
+        if (_i == 0) {
+            storage_client_cancel(&virtual_client);
+            run();
+        } else if (sent == 1) {
+            virtual_drop_calls();
+        }
+        storage_client_cleanup(&virtual_client);
+        storage_request_cleanup(&request);
+        assert_cancelled(&outcome, 1);
+        ck_assert(outcome.may_have_happened == (sent == 1));
+        set_up();
+    }
+}
+END_TEST
+
 /* ---- deadlines that come while the program works ---- */
 
 /*
@@ -213,7 +270,7 @@ START_TEST(nothing_is_sent_once_the_deadline_has_come_between_two_looks_at_the_c
     for (int look = 1; run_past_deadline(_i, look, &outcome); look++) {
         ck_assert_int_eq(outcome.status, virtual_calls <= _i ? STATUS_UNAVAILABLE : STATUS_OK);
         too_late += outcome.was_too_late;
-        ck_assert(!outcome.was_too_late || outcome.was_in_doubt == (virtual_calls > 0));
+        ck_assert(!outcome.was_too_late || outcome.may_have_happened == (virtual_calls > 0));
     }
     ck_assert_int_eq(outcome.status, STATUS_OK); /* the deadline has never come */
     ck_assert_int_ge(too_late, 3 + _i);
@@ -231,6 +288,11 @@ int main(void) {
     tcase_add_loop_test(tcase, what_a_cancelled_operation_starts_is_cancelled_too, 0, 2);
     tcase_add_test(tcase, what_is_not_cancellable_goes_on);
     tcase_add_loop_test(tcase, an_abandoned_operation_does_not_call_done, 0, 2);
+    tcase_add_loop_test(tcase, a_request_whose_answer_is_lost_or_cannot_be_read_may_have_happened,
+                        0, 5);
+    tcase_add_test(tcase, a_request_that_was_not_sent_has_not_happened);
+    tcase_add_loop_test(tcase, a_request_that_is_ended_early_may_have_happened_if_it_was_sent, 0,
+                        2);
     suite_add_tcase(suite, tcase);
     TCase *looks = tcase_create("one look after the other");
     tcase_add_loop_test(
