@@ -122,12 +122,13 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 bool inventory_adds_up(const struct product_state *state);
 
 /*
- * Checks a state, as it was read, against its own rows. If all rows are in memory
- * (complete_until_ms is INT64_MAX), they must add up with `available` to the total. If only some
- * are, to no more.
+ * Checks a state, as it was read, against its own rows: `units` is what the reservations hold that
+ * were read. If all were read (complete_until_ms is INT64_MAX), they must add up with `available`
+ * to the total. If only some were, to no more.
  * STATUS_MALFORMED   they do not: nothing may be sold from it. `err` says what an operator can do
  */
-enum status inventory_check(const struct product_state *state, struct error *err) MUST_CHECK;
+enum status inventory_check(const struct product_state *state, int64_t units,
+                            struct error *err) MUST_CHECK;
 
 /*
  * Returns true for [A-Za-z0-9._~-]{1,128}, with two exceptions. "reconciliation-job" would share

@@ -21,6 +21,7 @@
 
 struct operation;
 struct product_pipeline;
+struct reservation_visitor;
 
 /*
  * How far a request has come in its batch:
@@ -50,11 +51,12 @@ struct inventory_request {
     const struct operation *operation;
     const struct correlation *correlation; /* the invocation's; NULL: none */
     const char *product_id;
-    const char *customer_id;        /* reserve, release */
-    const char *reservation_id;     /* release: only this one; NULL: any of the customer's */
-    const char *idempotency_key;    /* NULL: none */
-    int64_t quantity;               /* units; set total: the new total */
-    struct product_state *snapshot; /* snapshot: initialized; receives all rows */
+    const char *customer_id;             /* reserve, release */
+    const char *reservation_id;          /* release: only this one; NULL: any of the customer's */
+    const char *idempotency_key;         /* NULL: none */
+    int64_t quantity;                    /* units; set total: the new total */
+    struct product_state *snapshot;      /* snapshot: initialized; receives all rows */
+    struct reservation_visitor *visitor; /* snapshot: receives the reservations; NULL: snapshot */
 
     /* Called once, on the loop's thread. It may free the request, or submit it again. */
     void (*done)(struct inventory_request *request);

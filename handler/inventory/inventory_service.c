@@ -247,6 +247,7 @@ static void read_with_lease(struct inventory_snapshot *snapshot) {
                                                    .correlation = snapshot->correlation,
                                                    .product_id = snapshot->product_id,
                                                    .snapshot = &snapshot->state,
+                                                   .visitor = snapshot->visitor,
                                                    .done = service_on_snapshot_taken,
                                                    .context = snapshot};
     inventory_service_submit(snapshot->service, &snapshot->request);
@@ -269,8 +270,8 @@ static void read_without_lease(void *context, enum status status, const struct e
     }
     const struct correlation *before = correlation_use(snapshot->correlation);
     product_read(snapshot->service->store, snapshot->product_id,
-                 &(struct inventory_query){.all = true}, &snapshot->state, service_on_snapshot_read,
-                 snapshot);
+                 &(struct inventory_query){.all = true, .visitor = snapshot->visitor},
+                 &snapshot->state, service_on_snapshot_read, snapshot);
     correlation_use(before);
 }
 

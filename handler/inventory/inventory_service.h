@@ -80,11 +80,15 @@ void inventory_service_cancel(struct inventory_service *service);
  */
 void inventory_service_submit(struct inventory_service *service, struct inventory_request *request);
 
-/* A product with all its rows, as they were at one moment. */
+/*
+ * A product with all its rows, as they were at one moment. With a visitor the reservations are not
+ * kept: `state` has the product alone, and the visitor was told the moment.
+ */
 struct inventory_snapshot {
     /* ---- what is asked for. All borrowed ---- */
     const char *product_id;
     const struct correlation *correlation; /* the invocation's; NULL: none */
+    struct reservation_visitor *visitor;   /* NULL: the rows go to `state` */
 
     /* Called once, on the loop's thread. It may free the snapshot. */
     void (*done)(struct inventory_snapshot *snapshot);
@@ -93,7 +97,7 @@ struct inventory_snapshot {
     /* ---- the answer ---- */
     enum status status;         /* one of inventory_service_submit's */
     struct error failure;       /* the same in words */
-    struct product_state state; /* STATUS_OK: all rows. Its owner cleans it up in any case */
+    struct product_state state; /* STATUS_OK: the rows. Its owner cleans it up in any case */
     int64_t now_ms;             /* storage's time; a row that expires later is active */
 
     /* ---- the service's ---- */

@@ -116,6 +116,7 @@ static void look_up_start(struct product_pipeline *pipeline, struct inventory_re
         store->ops->find_record(store, pipeline->product_id, request->key_hash, &request->record,
                                 look_up_on_record, look_up);
     } else if (request->operation->rows == ROWS_SNAPSHOT) {
+        look_up->query.visitor = request->visitor;
         product_read(store, pipeline->product_id, &look_up->query, request->snapshot,
                      look_up_on_snapshot, look_up);
     } else {
