@@ -3,65 +3,79 @@
 #include <inttypes.h>
 
 #include "base/json.h"
-#include "base/strbuf.h"
 #include "base/utc.h"
-#include "functions/api_answer.h"
-#include "inventory/inventory.h"
-#include "inventory/product_state.h"
 
-static cJSON *make_reservation(const struct reservation *reservation) {
+static void append_reservation(struct strbuf *out, const struct reservation *row,
+                               const char *customer_id) {
     char reserved_at[UTC_TEXT_BYTES], expires_at[UTC_TEXT_BYTES];
-    utc_format_iso8601_ms(reservation->reserved_ms, reserved_at);
-    utc_format_iso8601_ms(reservation->expires_ms, expires_at);
-    cJSON *item = cJSON_CreateObject();
-    bool complete = cJSON_AddStringToObject(item, "reservationId", reservation->id) != NULL &&
-                    cJSON_AddStringToObject(item, "customerId", reservation->customer_id) != NULL &&
-                    json_add_int64(item, "quantity", reservation->quantity) &&
-                    cJSON_AddStringToObject(item, "reservedAt", reserved_at) != NULL &&
-                    cJSON_AddStringToObject(item, "expiresAt", expires_at) != NULL;
-    return api_answer_body(item, complete);
+    utc_format_iso8601_ms(row->reserved_ms, reserved_at);
+    utc_format_iso8601_ms(row->expires_ms, expires_at);
+    strbuf_appendf(out, "{\"reservationId\":\"%s\",\"customerId\":", row->id);
+    json_append_string(out, customer_id);
+    strbuf_appendf(out, ",\"quantity\":%d,\"reservedAt\":\"%s\",\"expiresAt\":\"%s\"}",
+                   row->quantity, reserved_at, expires_at);
 }
 
-static enum status append_reservation(struct inventory_view *view,
-                                      const struct reservation *reservation) {
-    cJSON *item = make_reservation(reservation);
-    char *text = item == NULL ? NULL : cJSON_PrintUnformatted(item);
-    cJSON_Delete(item);
-    if (text == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    strbuf_append_string(view->out, view->is_first ? "" : ",");
-    strbuf_append_string(view->out, text);
-    view->is_first = false;
-    cJSON_free(text);
-    return STATUS_OK;
-}
-
-void inventory_view_begin(struct inventory_view *view, const struct product_state *state,
-                          int64_t now_ms, struct strbuf *out) {
-    *view = (struct inventory_view){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
-    int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
-    /*
-     * A product id needs no escapes: inventory.h allows none of the characters that JSON escapes.
-     */
+/*
+ * A product id needs no escapes: inventory.h allows none of the characters that JSON escapes.
+ */
+static void append_sums(struct strbuf *out, const struct product *product, int64_t reserved) {
     strbuf_appendf(out,
                    "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64
                    ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64
                    ",\"activeReservations\":[",
-                   state->product.id, total, total - reserved, reserved);
+                   product->id, product->total, product->total - reserved, reserved);
 }
 
-enum status inventory_view_write(struct inventory_view *view, size_t count, bool *out_is_complete) {
-    const struct reservation_list *list = &view->state->reservations;
-    enum status status = STATUS_OK;
-    for (; status == STATUS_OK && count > 0 && view->next < list->count; count--, view->next++) {
-        if (list->rows[view->next]->expires_ms > view->now_ms) {
-            status = append_reservation(view, list->rows[view->next]);
+void inventory_view_append_state(struct strbuf *out, const struct product_state *state,
+                                 int64_t now_ms) {
+    const struct reservation_list *list = &state->reservations;
+    const char *separator = "";
+    append_sums(out, &state->product, inventory_reserved(state, now_ms));
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->rows[i]->expires_ms > now_ms) {
+            strbuf_append_string(out, separator);
+            append_reservation(out, list->rows[i], list->rows[i]->customer_id);
+            separator = ",";
         }
     }
-    *out_is_complete = view->next == list->count;
-    if (*out_is_complete) {
-        strbuf_append_string(view->out, "]}");
+    strbuf_append_string(out, "]}");
+}
+
+static void begin_view(struct reservation_visitor *visitor, int64_t now_ms) {
+    struct inventory_view *view = (struct inventory_view *)visitor;
+    body_spool_clear(&view->spool);
+    view->now_ms = now_ms;
+    view->reserved = 0;
+    view->is_first = true;
+}
+
+static enum status view_reservation(struct reservation_visitor *visitor,
+                                    const struct reservation *row, const char *customer_id,
+                                    struct error *err) {
+    struct inventory_view *view = (struct inventory_view *)visitor;
+    if (row->expires_ms <= view->now_ms) {
+        return STATUS_OK;
     }
-    return status == STATUS_OK ? strbuf_status(view->out) : status;
+    strbuf_append_string(&view->spool.text, view->is_first ? "" : ",");
+    append_reservation(&view->spool.text, row, customer_id);
+    view->is_first = false;
+    view->reserved += row->quantity;
+    return body_spool_added(&view->spool, err);
+}
+
+void inventory_view_init(struct inventory_view *view, const struct function_run *run) {
+    *view = (struct inventory_view){.visitor = {.begin = begin_view, .visit = view_reservation},
+                                    .is_first = true};
+    body_spool_init(&view->spool, run);
+}
+
+void inventory_view_cleanup(struct inventory_view *view) {
+    body_spool_cleanup(&view->spool);
+}
+
+enum status inventory_view_finish(struct inventory_view *view, const struct product *product,
+                                  struct http_response *response, struct error *err) {
+    append_sums(&response->body, product, view->reserved);
+    return body_spool_finish(&view->spool, "]}", response, err);
 }
