@@ -177,6 +177,21 @@ START_TEST(it_needs_no_lease) {
 }
 END_TEST
 
+START_TEST(a_product_that_changes_all_the_time_is_read_under_its_lease) {
+    reserve(_i, 5, "CUST-123", first);
+    function_app_await_release(&app, "inventory-PROD-001");
+    get(_i);
+    char *expected = copy_answer();
+    size_t acquired = lease_store_fake_count(app.lease_service, FAKE_ACQUIRE);
+    app.store.next[STORE_READ] = STATUS_PRECONDITION_FAILED;
+    get(_i);
+    ck_assert_str_eq(answer.body.data, expected);
+    ck_assert_ptr_nonnull(strstr(expected, first));
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_ACQUIRE), acquired + 1);
+    free(expected);
+}
+END_TEST
+
 START_TEST(storage_that_fails_is_a_503) {
     app.store.next[STORE_READ] = STATUS_UNAVAILABLE;
     get(_i);
@@ -208,6 +223,8 @@ int main(void) {
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_full_disk_is_a_503, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_product_that_changes_all_the_time_is_read_under_its_lease, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, storage_that_fails_is_a_503, 0, CALL_SHAPES);
     tcase_add_test(answers, the_answer_is_whole_or_a_500_whichever_allocation_fails);
     suite_add_tcase(suite, answers);
