@@ -130,6 +130,7 @@ END_TEST
 START_TEST(a_visitor_gets_nothing_of_a_product_without_its_row) {
     push_answer(200, "{\"value\":[" RESERVATION("1", "2") "]}");
     ck_assert_int_eq(visit_all(), STATUS_MALFORMED);
+    ck_assert_str_eq(notes.seen, "");
     push_answer(200, "{\"value\":[]}");
     ck_assert_int_eq(visit_all(), STATUS_NOT_FOUND);
     ck_assert_int_eq(notes.begun, 0);
