@@ -45,7 +45,8 @@
 struct reservation_visitor {
     /*
      * A try of the read begins. What was visited before is void, because the product has changed
-     * meanwhile. `now_ms` is storage's time. At that moment the product was as this try shows it.
+     * meanwhile. `now_ms` is storage's time, at which the product was as this try shows it. It is
+     * not after the query's until_ms, unless all rows are read: some that expire later are missing.
      */
     void (*begin)(struct reservation_visitor *visitor, int64_t now_ms);
 
@@ -80,7 +81,8 @@ struct inventory_query {
     int64_t until_ms;
     /*
      * The read may stop when it has this many of the customer's reservations that expire after
-     * until_ms. 0: it takes all of them.
+     * until_ms: those that expire first, and perhaps others. 0: it takes all of them. Only with a
+     * customer_id.
      */
     int limit;
     /* Leaves out the reservations that expire at or before until_ms. */
@@ -91,6 +93,12 @@ struct inventory_query {
      */
     struct reservation_visitor *visitor;
 };
+
+/* Returns the time that a visitor of the query is told at `now_ms`. */
+static inline int64_t inventory_query_moment_ms(const struct inventory_query *query,
+                                                int64_t now_ms) {
+    return query->all || now_ms < query->until_ms ? now_ms : query->until_ms;
+}
 
 /* A set of product ids, each listed once. */
 struct product_ids {
@@ -190,7 +198,7 @@ struct inventory_store_ops {
 
     /*
      * Lets find_expired find the product after `expires_ms`, when a reservation has expired. A
-     * commit that adds a reservation does this first, unless its product's indexed_due_ms says that
+     * commit that adds or extends a reservation does this first, unless its product's indexed_due_ms says that
      * it is done. A caller can do it earlier, for example while it acquires the lease, and so save
      * the commit a round trip. It then sets state.product.indexed_due_ms to *out_indexed_due_ms
      * before the commit. The product need not have been read.

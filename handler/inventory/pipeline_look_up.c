@@ -116,7 +116,6 @@ static void look_up_start(struct product_pipeline *pipeline, struct inventory_re
         store->ops->find_record(store, pipeline->product_id, request->key_hash, &request->record,
                                 look_up_on_record, look_up);
     } else if (request->operation->rows == ROWS_SNAPSHOT) {
-        look_up->query.visitor = request->visitor;
         product_read(store, pipeline->product_id, &look_up->query, request->snapshot,
                      look_up_on_snapshot, look_up);
     } else {
@@ -133,7 +132,7 @@ void pipeline_enter_looking_up(struct product_pipeline *pipeline) {
     pipeline->look_ups_under_way = 1;
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
-        if (batch_lacks_rows(request) || batch_lacks_record(request)) {
+        if (batch_lacks_rows(&pipeline->batch, request) || batch_lacks_record(request)) {
             look_up_start(pipeline, request);
         }
     }

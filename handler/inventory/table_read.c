@@ -19,8 +19,9 @@ enum {
 /* ---- the query's filter ---- */
 
 /*
- * Writes the first key that a reservation can have which expires after `until_ms`. Ids begin with
- * the time of expiry, so all keys before it are those of expired reservations.
+ * Writes the first key that a reservation can have whose first expiry is after `until_ms`. Ids begin
+ * with that time. So all reservations that expire until then have keys before it, and so have those
+ * that were extended since.
  */
 static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     char prefix[UUID_TIME_PREFIX_BYTES];
@@ -28,7 +29,10 @@ static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     strbuf_appendf(key, RESERVATION_ROW_PREFIX "%s", prefix);
 }
 
-/* Selects rows of the range: the product's, the expired ones, the customer's, and the one named. */
+/*
+ * Selects rows of the range: the product's, the expired ones, the customer's, and the one named. A
+ * customer's reservation that was extended may stand anywhere in the range.
+ */
 static void append_choice(struct strbuf *filter, const char *first_unexpired_key,
                           const struct inventory_query *query) {
     if (query->later_only) {
@@ -38,11 +42,8 @@ static void append_choice(struct strbuf *filter, const char *first_unexpired_key
         table_append_literal(filter, first_unexpired_key);
     }
     if (query->customer_id != NULL) {
-        strbuf_append_string(filter, " or (RowKey ge ");
-        table_append_literal(filter, first_unexpired_key);
-        strbuf_append_string(filter, " and customerId eq ");
+        strbuf_append_string(filter, " or customerId eq ");
         table_append_literal(filter, query->customer_id);
-        strbuf_append_char(filter, ')');
     }
     if (query->reservation_id != NULL) {
         strbuf_appendf(filter, " or RowKey eq '" RESERVATION_ROW_PREFIX "%s'",
@@ -96,7 +97,7 @@ struct table_read {
     int tries;
     /* Of this try. */
     int pages;
-    int customer_rows; /* that expire after until_ms */
+    int customer_rows; /* that expire after until_ms, and were not extended */
     bool has_enough;   /* nothing more is needed of this query */
     bool has_rows;     /* of reservations */
     /* For a visitor: the time was in doubt, so this try is void; it has been confirmed since. */
@@ -120,6 +121,16 @@ static enum status visit_reservation(struct table_read *read, const struct reser
     return visitor->visit(visitor, row, customer_id, err);
 }
 
+/* The customer's rows that have expired come along, since their keys do not tell them apart. */
+static bool is_asked_for(const struct inventory_query *query, const struct reservation *row) {
+    return !query->later_only || row->expires_ms > query->until_ms ||
+           (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0);
+}
+
+/*
+ * Rows come in the order of their keys. So once there are enough rows that were not extended, all
+ * that expire before the last of them have been read.
+ */
 static enum status add_reservation(struct table_read *read, const cJSON *entity,
                                    const char *row_key, struct error *err) {
     struct reservation row = {0};
@@ -128,7 +139,11 @@ static enum status add_reservation(struct table_read *read, const cJSON *entity,
         return product_entity_unreadable(entity, err);
     }
     read->has_rows = true;
-    read->customer_rows += row.expires_ms > read->query.until_ms;
+    if (!is_asked_for(&read->query, &row)) {
+        return STATUS_OK;
+    }
+    read->customer_rows +=
+        row.expires_ms > read->query.until_ms && !reservation_list_is_extended(&row);
     read->has_enough = read->query.limit > 0 && read->customer_rows >= read->query.limit;
     if (read->query.visitor != NULL) {
         return visit_reservation(read, &row, customer_id, err);
@@ -150,7 +165,9 @@ static void begin_visits(struct table_read *read) {
         return;
     }
     visitor->units = 0;
-    visitor->begin(visitor, storage_clock_ms(&client_of(read)->clocks[STORAGE_TABLE]));
+    visitor->begin(visitor,
+                   inventory_query_moment_ms(
+                       &read->query, storage_clock_ms(&client_of(read)->clocks[STORAGE_TABLE])));
 }
 
 static enum status add_product(struct table_read *read, const cJSON *entity, struct error *err) {

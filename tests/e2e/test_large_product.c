@@ -76,7 +76,7 @@ static void commit_some(struct inventory_store_table *store, struct product_stat
     }
     check(inventory_store_commit_and_wait(&store->base, state,
                                           clock_now_ms(clock_system()) + START_MS, &err));
-    product_state_trim(state);
+    product_state_trim(state, 0);
 }
 
 static void fill_storage(void) {

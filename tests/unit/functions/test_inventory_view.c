@@ -19,16 +19,18 @@ enum { NOW_MS = 1000, MANY = 3000, MAX_BYTES = 64 * 1024 * 1024 };
     "{\"reservationId\":\"\",\"customerId\":\"first \xE2\x82\xAC\",\"quantity\":2," \
     "\"reservedAt\":\"1970-01-01T00:00:00.000Z\",\"expiresAt\":\"1970-01-01T00:00:01.001Z\"}"
 
-static const struct product product = {.id = "P", .total = 9000, .available = 8000};
+/* A test takes from `available` what is in reservations. */
+static struct product product;
 static struct http_response response;
 static struct function_run run;
 static struct inventory_view view;
 static struct error err;
 
 static void set_up(void) {
+    product = (struct product){.id = "P", .total = 9000, .available = 9000};
     http_response_init(&response, MAX_BYTES);
     run = (struct function_run){.response = &response, .temp_folder = "/tmp"};
-    inventory_view_init(&view, &run);
+    inventory_view_init(&view, &run, NULL);
 }
 
 static void tear_down(void) {
@@ -37,11 +39,13 @@ static void tear_down(void) {
 }
 
 static void begin(void) {
+    product.available = product.total;
     view.visitor.begin(&view.visitor, NOW_MS);
 }
 
 static void visit(const char *customer, int quantity, int64_t expires_ms) {
     const struct reservation row = {.quantity = quantity, .expires_ms = expires_ms};
+    product.available -= quantity;
     ck_assert_int_eq(view.visitor.visit(&view.visitor, &row, customer, &err), STATUS_OK);
 }
 
@@ -80,6 +84,17 @@ START_TEST(what_has_expired_is_available) {
 }
 END_TEST
 
+START_TEST(of_others_only_the_units_count) {
+    view.customer_id = "first \xE2\x82\xAC";
+    begin();
+    visit("expired", 5, NOW_MS);
+    visit("other", 5, NOW_MS + 1);
+    visit("first \xE2\x82\xAC", 2, NOW_MS + 1);
+    finish();
+    ck_assert_str_eq(response.body.data, SUMS("8993", "7") FIRST "]}");
+}
+END_TEST
+
 START_TEST(nothing_is_a_view_too) {
     begin();
     finish();
@@ -114,7 +129,7 @@ START_TEST(a_response_that_is_full_is_an_error) {
     run.temp_folder = NULL;
     response.body.max_bytes = 1000;
     inventory_view_cleanup(&view);
-    inventory_view_init(&view, &run);
+    inventory_view_init(&view, &run, NULL);
     begin();
     enum status status = STATUS_OK;
     const struct reservation row = {.quantity = 1, .expires_ms = NOW_MS + 1};
@@ -129,7 +144,7 @@ START_TEST(sums_that_have_no_room_are_an_error_without_a_body) {
     run.temp_folder = NULL;
     response.body.max_bytes = 200;
     inventory_view_cleanup(&view);
-    inventory_view_init(&view, &run);
+    inventory_view_init(&view, &run, NULL);
     begin();
     visit("C", 1, NOW_MS + 1);
     ck_assert_int_eq(inventory_view_finish(&view, &product, &response, &err), STATUS_TOO_LARGE);
@@ -143,6 +158,7 @@ int main(void) {
     TCase *tests = tcase_create("inventory_view");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_has_expired_is_available);
+    tcase_add_test(tests, of_others_only_the_units_count);
     tcase_add_test(tests, nothing_is_a_view_too);
     tcase_add_loop_test(tests, what_a_void_try_has_written_is_gone, 0, 4);
     tcase_add_test(tests, a_response_that_is_full_is_an_error);
