@@ -80,6 +80,7 @@ static enum status serve(struct app *app, struct error *err) {
     app->dispatch = (struct dispatch){.functions = function_table,
                                       .service = &app->services.inventory,
                                       .random = app->services.platform.random,
+                                      .temp_folder = app->services.settings.temp_folder,
                                       .route_prefix = app->services.settings.route_prefix};
     enum status status =
         http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);

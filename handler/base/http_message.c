@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/crypto_wipe.h"
+#include "base/temp_file.h"
 
 void http_headers_init(struct http_headers *headers) {
     *headers = (struct http_headers){0};
@@ -233,11 +234,14 @@ void http_response_init(struct http_response *response, size_t max_body_bytes) {
     response->reason[0] = '\0';
     http_headers_init(&response->headers);
     strbuf_init(&response->body, max_body_bytes);
+    response->rest = NULL;
 }
 
 void http_response_cleanup(struct http_response *response) {
     http_headers_cleanup(&response->headers);
     strbuf_cleanup(&response->body);
+    temp_file_free(response->rest);
+    response->rest = NULL;
 }
 
 void http_response_set_reason(struct http_response *response, const char *text) {

@@ -10,6 +10,8 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
+struct temp_file;
+
 /* Both point into the text of the list. */
 struct http_header {
     char *name;
@@ -92,6 +94,9 @@ struct http_response {
     char reason[HTTP_REASON_BYTES];
     struct http_headers headers;
     struct strbuf body;
+
+    /* The rest of a long body, which follows `body`. The response owns it. NULL: none. */
+    struct temp_file *rest;
 };
 
 void http_response_init(struct http_response *response, size_t max_body_bytes);

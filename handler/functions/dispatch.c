@@ -124,6 +124,7 @@ static struct dispatched *call_new(const struct dispatch *dispatch, const struct
     struct function_run *run = run_of(call);
     run->service = dispatch->service;
     run->response = &inbound->response;
+    run->temp_folder = dispatch->temp_folder;
     run->correlation = *correlation_current();
     run->request.route = function->route;
     return call;
@@ -218,6 +219,7 @@ static void begin_invocation(const struct dispatch *dispatch, const struct funct
         return;
     }
     call->is_invocation = true;
+    run_of(call)->is_invocation = true;
     if (!read_invocation(call)) {
         function_run_end(run_of(call));
     } else if (function->method == NULL) {

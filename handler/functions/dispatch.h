@@ -39,6 +39,7 @@ struct dispatch {
     struct inventory_service *service;
     const struct random_source *random; /* for the ids of requests that come without one */
     const char *route_prefix;           /* host.json's extensions.http.routePrefix; may be "" */
+    const char *temp_folder;            /* for answers that are too long for memory; NULL: none */
 };
 
 /* Answers one request of the host's: an http_inbound_handler. `context` is a struct dispatch. */

@@ -53,6 +53,8 @@ struct function_run {
     struct function_request request; /* all zero for a timer's function */
     struct inventory_service *service;
     struct http_response *response;
+    const char *temp_folder; /* body_spool.h; may be NULL */
+    bool is_invocation;      /* the response will be wrapped in the invocation's envelope */
     /* Current during `start`. Work that goes on later makes it current while it runs. */
     struct correlation correlation;
 };

@@ -7,42 +7,19 @@
 #include "functions/request_query.h"
 #include "inventory/inventory_service.h"
 
-/* Reservations that are written before the loop does other work. */
-enum { RESERVATIONS_PER_TASK = 250 };
-
 struct get_run {
     struct function_run base; /* first */
     enum snapshot_kind shown; /* what the answer is made of */
     struct entity_tag known;  /* If-None-Match: what the caller has already */
     char customer_id[CUSTOMER_ID_BYTES];
     struct inventory_snapshot snapshot;
-    struct inventory_view view;
-    struct loop_task task;
+    struct inventory_view view; /* filled by the read, where a list is shown */
 };
 
 static void get_end(struct get_run *run) {
     product_state_cleanup(&run->snapshot.state);
+    inventory_view_cleanup(&run->view);
     function_run_end(&run->base);
-}
-
-/* Writes the next reservations, and posts itself until all are written. */
-static void write_view(void *context) {
-    struct get_run *run = context;
-    struct http_response *response = run->base.response;
-    bool is_complete = false;
-    enum status status = inventory_view_write(&run->view, RESERVATIONS_PER_TASK, &is_complete);
-    if (status == STATUS_OK && !is_complete) {
-        event_loop_post(run->base.service->platform->loop, &run->task);
-        return;
-    }
-    if (status == STATUS_OK) {
-        api_answer_head(response, 200, run->snapshot.state.product.version);
-    } else {
-        correlation_use(&run->base.correlation);
-        strbuf_clear(&response->body);
-        api_answer_json(response, 200, NULL, 0);
-    }
-    get_end(run);
 }
 
 static void show_sums(struct get_run *run) {
@@ -54,19 +31,25 @@ static void show_sums(struct get_run *run) {
 
 static void show_list(struct get_run *run) {
     struct inventory_snapshot *snapshot = &run->snapshot;
-    const char *customer_id = run->shown == SNAPSHOT_CUSTOMER ? run->customer_id : NULL;
-    run->task = (struct loop_task){.run = write_view, .context = run};
-    inventory_view_begin(&run->view, &snapshot->state, customer_id, snapshot->now_ms,
-                         &run->base.response->body);
-    write_view(run);
+    const struct product *product = &snapshot->state.product;
+    enum status status =
+        inventory_view_finish(&run->view, product, run->base.response, &snapshot->failure);
+    if (status == STATUS_OK) {
+        api_answer_head(run->base.response, 200, product->version);
+    } else {
+        api_answer_failure(run->base.response, status, "Reading", snapshot->product_id,
+                           &snapshot->failure);
+    }
+    get_end(run);
 }
 
 /*
- * Returns true if the caller's answer is still the right one. Once a reservation has expired it is
+ * Returns true if the caller's answer is still the right one, by a snapshot of the sums. Once a reservation has expired it is
  * not, although the version is the same until a commit removes that reservation.
  */
 static bool is_known(const struct get_run *run) {
-    return entity_tag_names(&run->known, run->snapshot.state.product.version) &&
+    return run->snapshot.kind == SNAPSHOT_SUMS &&
+           entity_tag_names(&run->known, run->snapshot.state.product.version) &&
            inventory_snapshot_is_as_committed(&run->snapshot);
 }
 
@@ -97,6 +80,7 @@ static void take_snapshot(struct get_run *run, enum snapshot_kind kind) {
         .product_id = function_request_param(&run->base.request, "productId"),
         .customer_id = run->customer_id,
         .correlation = &run->base.correlation,
+        .visitor = kind == SNAPSHOT_SUMS ? NULL : &run->view.visitor,
         .done = on_snapshot,
         .context = run};
     inventory_service_take_snapshot(run->base.service, &run->snapshot);
@@ -137,6 +121,7 @@ static void start_get(struct function_run *run) {
         function_run_end(run);
         return;
     }
+    inventory_view_init(&own->view, run, own->shown == SNAPSHOT_CUSTOMER ? own->customer_id : NULL);
     bool is_comparing = own->known.kind != ENTITY_TAG_ABSENT;
     take_snapshot(own, is_comparing ? SNAPSHOT_SUMS : own->shown);
 }

@@ -4,78 +4,93 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/strbuf.h"
 #include "base/utc.h"
-#include "functions/api_answer.h"
-#include "inventory/inventory.h"
-#include "inventory/product_state.h"
 
-static cJSON *make_reservation(const struct reservation *reservation) {
+static void append_reservation(struct strbuf *out, const struct reservation *row,
+                               const char *customer_id) {
     char reserved_at[UTC_TEXT_BYTES], expires_at[UTC_TEXT_BYTES];
-    utc_format_iso8601_ms(reservation->reserved_ms, reserved_at);
-    utc_format_iso8601_ms(reservation->expires_ms, expires_at);
-    cJSON *item = cJSON_CreateObject();
-    bool complete = cJSON_AddStringToObject(item, "reservationId", reservation->id) != NULL &&
-                    cJSON_AddStringToObject(item, "customerId", reservation->customer_id) != NULL &&
-                    json_add_int64(item, "quantity", reservation->quantity) &&
-                    cJSON_AddStringToObject(item, "reservedAt", reserved_at) != NULL &&
-                    cJSON_AddStringToObject(item, "expiresAt", expires_at) != NULL;
-    return api_answer_body(item, complete);
-}
-
-static enum status append_reservation(struct inventory_view *view,
-                                      const struct reservation *reservation) {
-    cJSON *item = make_reservation(reservation);
-    char *text = item == NULL ? NULL : cJSON_PrintUnformatted(item);
-    cJSON_Delete(item);
-    if (text == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    strbuf_append_string(view->out, view->is_first ? "" : ",");
-    strbuf_append_string(view->out, text);
-    view->is_first = false;
-    cJSON_free(text);
-    return STATUS_OK;
+    utc_format_iso8601_ms(row->reserved_ms, reserved_at);
+    utc_format_iso8601_ms(row->expires_ms, expires_at);
+    strbuf_appendf(out, "{\"reservationId\":\"%s\",\"customerId\":", row->id);
+    json_append_string(out, customer_id);
+    strbuf_appendf(out, ",\"quantity\":%d,\"reservedAt\":\"%s\",\"expiresAt\":\"%s\"}",
+                   row->quantity, reserved_at, expires_at);
 }
 
 /* A product id needs no escapes: inventory.h allows none of the characters that JSON escapes. */
-static void append_sums(struct product_state *state, int64_t now_ms, struct strbuf *out) {
-    int64_t total = state->product.total, available = inventory_available(state, now_ms);
+static void append_sums(struct strbuf *out, const struct product *product, int64_t available) {
     strbuf_appendf(out,
                    "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64
                    ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64,
-                   state->product.id, total, available, total - available);
+                   product->id, product->total, available, product->total - available);
 }
 
-void inventory_view_write_sums(struct product_state *state, int64_t now_ms, struct strbuf *out) {
-    append_sums(state, now_ms, out);
-    strbuf_append_char(out, '}');
-}
-
-void inventory_view_begin(struct inventory_view *view, struct product_state *state,
-                          const char *customer_id, int64_t now_ms, struct strbuf *out) {
-    *view = (struct inventory_view){
-        .state = state, .customer_id = customer_id, .now_ms = now_ms, .out = out, .is_first = true};
-    append_sums(state, now_ms, out);
+static void append_list_start(struct strbuf *out) {
     strbuf_append_string(out, ",\"activeReservations\":[");
 }
 
-static bool is_listed(const struct inventory_view *view, const struct reservation *reservation) {
-    return reservation->expires_ms > view->now_ms &&
-           (view->customer_id == NULL || strcmp(reservation->customer_id, view->customer_id) == 0);
+void inventory_view_write_sums(struct product_state *state, int64_t now_ms, struct strbuf *out) {
+    append_sums(out, &state->product, inventory_available(state, now_ms));
+    strbuf_append_char(out, '}');
 }
 
-enum status inventory_view_write(struct inventory_view *view, size_t count, bool *out_is_complete) {
-    const struct reservation_list *list = &view->state->reservations;
-    enum status status = STATUS_OK;
-    for (; status == STATUS_OK && count > 0 && view->next < list->count; count--, view->next++) {
-        if (is_listed(view, list->rows[view->next])) {
-            status = append_reservation(view, list->rows[view->next]);
+void inventory_view_write_all(struct product_state *state, int64_t now_ms, struct strbuf *out) {
+    const struct reservation_list *list = &state->reservations;
+    const char *separator = "";
+    append_sums(out, &state->product, inventory_available(state, now_ms));
+    append_list_start(out);
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->rows[i]->expires_ms > now_ms) {
+            strbuf_append_string(out, separator);
+            append_reservation(out, list->rows[i], list->rows[i]->customer_id);
+            separator = ",";
         }
     }
-    *out_is_complete = view->next == list->count;
-    if (*out_is_complete) {
-        strbuf_append_string(view->out, "]}");
+    strbuf_append_string(out, "]}");
+}
+
+/* ---- a view that is filled by a read ---- */
+
+static void begin_view(struct reservation_visitor *visitor, int64_t now_ms) {
+    struct inventory_view *view = (struct inventory_view *)visitor;
+    body_spool_clear(&view->spool);
+    view->now_ms = now_ms;
+    view->expired = 0;
+    view->is_first = true;
+}
+
+static enum status view_reservation(struct reservation_visitor *visitor,
+                                    const struct reservation *row, const char *customer_id,
+                                    struct error *err) {
+    struct inventory_view *view = (struct inventory_view *)visitor;
+    if (row->expires_ms <= view->now_ms) {
+        view->expired += row->quantity;
+        return STATUS_OK;
     }
-    return status == STATUS_OK ? strbuf_status(view->out) : status;
+    if (view->customer_id != NULL && strcmp(customer_id, view->customer_id) != 0) {
+        return STATUS_OK;
+    }
+    strbuf_append_string(&view->spool.text, view->is_first ? "" : ",");
+    append_reservation(&view->spool.text, row, customer_id);
+    view->is_first = false;
+    return body_spool_added(&view->spool, err);
+}
+
+void inventory_view_init(struct inventory_view *view, const struct function_run *run,
+                         const char *customer_id) {
+    *view = (struct inventory_view){.visitor = {.begin = begin_view, .visit = view_reservation},
+                                    .customer_id = customer_id,
+                                    .is_first = true};
+    body_spool_init(&view->spool, run);
+}
+
+void inventory_view_cleanup(struct inventory_view *view) {
+    body_spool_cleanup(&view->spool);
+}
+
+enum status inventory_view_finish(struct inventory_view *view, const struct product *product,
+                                  struct http_response *response, struct error *err) {
+    append_sums(&response->body, product, product->available + view->expired);
+    append_list_start(&response->body);
+    return body_spool_finish(&view->spool, "]}", response, err);
 }

@@ -1,47 +1,44 @@
 /*
  * inventory_view.h - a product as GetInventory shows it: its quantities, and its active
- * reservations in the order in which they expire.
+ * reservations, in the order in which the store hands them over: about that in which they expire.
  *
- * A product may have 100,000 reservations. So a view is written in pieces, and the loop does other
- * work between them.
+ * A product may have 100,000 reservations. So a view receives them one by one, and keeps only their
+ * text (body_spool.h). All rows are shown as they were at one moment, which the store tells before
+ * the first row.
  */
 #ifndef FUNCTIONS_INVENTORY_VIEW_H
 #define FUNCTIONS_INVENTORY_VIEW_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
-
-struct product_state;
-struct strbuf;
+#include "functions/body_spool.h"
+#include "inventory/inventory_store.h"
 
 struct inventory_view {
-    const struct product_state *state; /* borrowed; its rows are in order of expiry */
-    const char *customer_id;           /* borrowed; whose reservations are listed; NULL: all */
-    int64_t now_ms;                    /* on storage's clock */
-    struct strbuf *out;                /* borrowed */
-    size_t next;                       /* index of the next reservation to look at */
-    bool is_first;                     /* no reservation has been written yet */
+    struct reservation_visitor visitor; /* first: hand it to a read */
+    struct body_spool spool;
+    const char *customer_id; /* borrowed; whose reservations are listed; NULL: all */
+    int64_t now_ms;          /* on storage's clock: what expires later is active */
+    int64_t expired;         /* units in the expired reservations so far */
+    bool is_first;           /* no reservation has been written yet */
 };
 
-/* Appends a whole view without the list of reservations. */
+/* Begins a view for the run's response. Call inventory_view_cleanup in the end. */
+void inventory_view_init(struct inventory_view *view, const struct function_run *run,
+                         const char *customer_id);
+void inventory_view_cleanup(struct inventory_view *view);
+
+/*
+ * Writes the view into the response, which has no body yet, after the read has ended. The read
+ * covers what is listed, and all that has expired. The statuses are those of body_spool_finish.
+ */
+enum status inventory_view_finish(struct inventory_view *view, const struct product *product,
+                                  struct http_response *response, struct error *err) MUST_CHECK;
+
+/* Both append a whole view of a product in memory: without the list, or with all of it. */
 void inventory_view_write_sums(struct product_state *state, int64_t now_ms, struct strbuf *out);
-
-/*
- * Begins a view: appends everything but the reservations to `out`. The state has the rows of a
- * snapshot that covers what is listed (inventory_service.h).
- */
-void inventory_view_begin(struct inventory_view *view, struct product_state *state,
-                          const char *customer_id, int64_t now_ms, struct strbuf *out);
-
-/*
- * Looks at the next `count` (> 0) reservations and appends those that are active. After the last
- * one it ends the text, and sets *out_is_complete.
- * STATUS_NO_MEMORY, STATUS_TOO_LARGE: the text is incomplete and cannot be completed.
- */
-enum status inventory_view_write(struct inventory_view *view, size_t count,
-                                 bool *out_is_complete) MUST_CHECK;
+void inventory_view_write_all(struct product_state *state, int64_t now_ms, struct strbuf *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "functions/invocation.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,7 +91,21 @@ static bool add_headers(cJSON *res, const struct http_headers *headers) {
     return complete;
 }
 
-void invocation_wrap_response(const struct http_response *answer, struct http_response *out) {
+/* Cuts off the end of the envelope, which `rest` has, and moves `rest` to `out`. */
+static void move_rest(struct http_response *answer, struct http_response *out) {
+    static const size_t end_bytes = sizeof INVOCATION_AFTER_BODY - 1;
+    if (answer->rest == NULL || out->status != 200) {
+        return;
+    }
+    struct strbuf *body = &out->body;
+    assert(strcmp(body->data + body->length - end_bytes, INVOCATION_AFTER_BODY) == 0);
+    body->length -= end_bytes;
+    body->data[body->length] = '\0';
+    out->rest = answer->rest;
+    answer->rest = NULL;
+}
+
+void invocation_wrap_response(struct http_response *answer, struct http_response *out) {
     char status_code[12];
     snprintf(status_code, sizeof status_code, "%d", answer->status);
     cJSON *body = cJSON_CreateObject();
@@ -103,6 +118,7 @@ void invocation_wrap_response(const struct http_response *answer, struct http_re
                     cJSON_AddArrayToObject(body, "Logs") != NULL &&
                     cJSON_AddNullToObject(body, "ReturnValue") != NULL;
     api_answer_json(out, 200, api_answer_body(body, complete), 0);
+    move_rest(answer, out);
 }
 
 /* Takes `item`. Returns false without memory, or if `item` is NULL for want of it. */

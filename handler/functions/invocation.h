@@ -49,9 +49,16 @@ const char *invocation_param(const struct invocation *invocation, const char *na
 /*
  * Wraps a function's answer for a caller: 200 and
  * {"Outputs":{"res":{"statusCode","headers","body"}},"Logs":[],"ReturnValue":null}.
- * If the answer is incomplete for want of memory, `out` becomes a 500, which fails the invocation.
+ * If the answer has a `rest`, that must have been written for the envelope (body_spool.h), and it
+ * moves to `out`. If the answer is incomplete for want of memory, `out` becomes a 500, which fails
+ * the invocation.
  */
-void invocation_wrap_response(const struct http_response *answer, struct http_response *out);
+void invocation_wrap_response(struct http_response *answer, struct http_response *out);
+
+/*
+ * What stands behind the body in the envelope. A body_spool for the envelope ends with it.
+ */
+#define INVOCATION_AFTER_BODY "\"}},\"Logs\":[],\"ReturnValue\":null}"
 
 /*
  * Writes the answer of a timer's function: 200 and {"Outputs":{},"Logs":[log],"ReturnValue":...}.

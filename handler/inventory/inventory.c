@@ -224,10 +224,9 @@ static enum status fail_contradiction(const struct product *product, int64_t uni
                      (long long)units, (long long)product->total, correction);
 }
 
-enum status inventory_check(const struct product_state *state, struct error *err) {
+enum status inventory_check(const struct product_state *state, int64_t units, struct error *err) {
     const struct product *product = &state->product;
     bool is_complete = state->complete_until_ms == INT64_MAX;
-    int64_t units = state->reservations.units;
     int64_t missing = product->total - product->available - units;
     if (is_complete ? missing == 0 : missing >= 0) {
         return STATUS_OK;

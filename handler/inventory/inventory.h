@@ -155,12 +155,13 @@ int64_t inventory_available(struct product_state *state, int64_t now_ms);
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 
 /*
- * Checks a state, as it was read, against its own rows. If all rows are in memory
- * (complete_until_ms is INT64_MAX), they and product.available must make the total. Otherwise they
- * must not exceed it.
+ * Checks a state, as it was read, against its own rows: `units` is what the reservations hold that
+ * were read. If all were read (complete_until_ms is INT64_MAX), they and product.available must
+ * make the total. If only some were, they must not exceed it.
  * STATUS_MALFORMED   they do not: nothing may be sold from it. `err` says what an operator can do
  */
-enum status inventory_check(const struct product_state *state, struct error *err) MUST_CHECK;
+enum status inventory_check(const struct product_state *state, int64_t units,
+                            struct error *err) MUST_CHECK;
 
 /*
  * Returns true for [A-Za-z0-9._~-]{1,128}, with two exceptions. "reconciliation-job" would share

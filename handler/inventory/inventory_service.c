@@ -265,6 +265,7 @@ static struct inventory_query make_query(const struct inventory_snapshot *snapsh
         query.later_only = true;
         break;
     }
+    query.visitor = snapshot->visitor;
     return query;
 }
 

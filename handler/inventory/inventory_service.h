@@ -98,7 +98,10 @@ enum snapshot_kind {
     SNAPSHOT_RESERVATION, /* the one called reservation_id, if it exists. Not for sums */
 };
 
-/* A product with all its rows, or some, as they were at one moment. */
+/*
+ * A product with all its rows, or some, as they were at one moment. With a visitor `state` has the
+ * product alone, and the visitor was told the moment.
+ */
 struct inventory_snapshot {
     /* ---- what is asked for. All borrowed ---- */
     enum snapshot_kind kind;
@@ -106,6 +109,7 @@ struct inventory_snapshot {
     const char *customer_id;
     const char *reservation_id;            /* in lower case */
     const struct correlation *correlation; /* the invocation's; NULL: none */
+    struct reservation_visitor *visitor;   /* receives the reservations; NULL: `state` does */
 
     /* Called once, on the loop's thread. It may free the snapshot. */
     void (*done)(struct inventory_snapshot *snapshot);

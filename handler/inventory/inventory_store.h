@@ -39,6 +39,29 @@
 #include "http/platform.h"
 #include "inventory/inventory.h"
 
+/*
+ * Receives the reservations of a read one by one, so that nobody has to hold all of them. The
+ * callbacks are called on the loop's thread.
+ */
+struct reservation_visitor {
+    /*
+     * A try of the read begins. What was visited before is void, because the product has changed
+     * meanwhile. `now_ms` is storage's time, at which the product was as this try shows it. It is
+     * not after the query's until_ms, unless all rows are read: some that expire later are missing.
+     */
+    void (*begin)(struct reservation_visitor *visitor, int64_t now_ms);
+
+    /*
+     * Receives one reservation. It and the customer's id are borrowed for the call. Any status but
+     * STATUS_OK ends the read with that status.
+     */
+    enum status (*visit)(struct reservation_visitor *visitor, const struct reservation *row,
+                         const char *customer_id, struct error *err);
+
+    /* The store's: the units in the reservations that this try has visited. */
+    int64_t units;
+};
+
 /* A product to create if it is absent. */
 struct seed_product {
     char id[PRODUCT_ID_BYTES];
@@ -65,7 +88,18 @@ struct inventory_query {
     int limit;
     /* Leaves out the reservations that expire at or before until_ms, except reservation_id's. */
     bool later_only;
+    /*
+     * Receives the reservations, and `out` gets none. NULL: they go to `out`. The rest of `out` is
+     * the same in both cases.
+     */
+    struct reservation_visitor *visitor;
 };
+
+/* Returns the time that a visitor of the query is told at `now_ms`. */
+static inline int64_t inventory_query_moment_ms(const struct inventory_query *query,
+                                                int64_t now_ms) {
+    return query->all || now_ms < query->until_ms ? now_ms : query->until_ms;
+}
 
 /* A set of product ids, each listed once. */
 struct product_ids {
@@ -127,12 +161,13 @@ struct inventory_store_ops {
     /*
      * Reads a product and the reservations of `query` into `out`, as a snapshot. `out` is
      * initialized; what it held is replaced. Its complete_until_ms becomes the query's until_ms,
-     * INT64_MAX with `all`, or 0 with `later_only`.
+     * INT64_MAX with `all`, or 0 with `later_only`. A visitor gets the reservations in about the
+     * order in which they expire.
      * STATUS_NOT_FOUND            the product does not exist
      * STATUS_CONTAINER_NOT_FOUND  the table is gone, with all stock
      * STATUS_PRECONDITION_FAILED  the product changed too often while its many rows were read
      * STATUS_MALFORMED            a row cannot be read
-     * STATUS_UNAVAILABLE, STATUS_CANCELLED
+     * STATUS_UNAVAILABLE, STATUS_CANCELLED, and the visitor's own
      */
     void (*read)(struct inventory_store *store, const char *product_id,
                  const struct inventory_query *query, struct product_state *out,

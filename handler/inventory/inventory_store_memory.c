@@ -8,6 +8,11 @@
 #include "inventory/expiry_index.h"
 #include "inventory/store_operation.h"
 
+enum {
+    VISITS_PER_ROUND = 500, /* before the loop does other work */
+    VISIT_TRIES = 3,
+};
+
 static struct inventory_store_memory *memory_of(struct inventory_store *store) {
     return (struct inventory_store_memory *)store;
 }
@@ -93,12 +98,17 @@ static bool is_selected(const struct reservation *row, const struct inventory_qu
     return is_customers && (query->limit == 0 || (*later_count)++ < query->limit);
 }
 
+/* Sets what says of a state how it was read. Its product has been set. */
+static void set_read_marks(struct product_state *out, const struct inventory_query *query) {
+    out->complete_until_ms = query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
+    snprintf(out->etag, sizeof out->etag, "%lld", (long long)out->product.version);
+}
+
 static enum status copy_selected(const struct product_state *stored,
                                  const struct inventory_query *query, struct product_state *out) {
-    out->product = stored->product;
     int later_count = 0;
-    out->complete_until_ms = query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
-    snprintf(out->etag, sizeof out->etag, "%lld", (long long)stored->product.version);
+    out->product = stored->product;
+    set_read_marks(out, query);
     for (size_t i = 0; i < stored->reservations.count; i++) {
         const struct reservation *row = stored->reservations.rows[i];
         if (!is_selected(row, query, &later_count)) {
@@ -129,6 +139,10 @@ struct memory_operation {
     int64_t *out_ms;
     struct product_ids *out_products;
     int *out_count;
+    /* Of a read with a visitor: this try's next reservation, and the later ones so far. */
+    int tries;
+    size_t next;
+    int later_count;
 };
 
 static void start_operation(struct inventory_store *base, const struct memory_operation *arguments,
@@ -183,6 +197,71 @@ static enum status read_product(struct inventory_store_memory *store, const char
     return STATUS_OK;
 }
 
+/* ---- reading with a visitor, a round of the loop after the other ---- */
+
+/* Begins a try: the product as it is now, without reservations. */
+static void begin_visits(struct memory_operation *operation, const struct stored_product *stored) {
+    struct reservation_visitor *visitor = operation->query.visitor;
+    struct product_state *out = operation->state;
+    out->product = stored->state.product;
+    set_read_marks(out, &operation->query);
+    operation->tries++;
+    operation->next = 0;
+    operation->later_count = 0;
+    visitor->units = 0;
+    visitor->begin(visitor, inventory_query_moment_ms(&operation->query,
+                                                      memory_now_ms(&operation->store->base)));
+}
+
+static enum status visit_some(struct memory_operation *operation,
+                              const struct stored_product *stored, struct error *err) {
+    struct reservation_visitor *visitor = operation->query.visitor;
+    const struct reservation_list *list = &stored->state.reservations;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < VISITS_PER_ROUND && status == STATUS_OK && operation->next < list->count;
+         i++, operation->next++) {
+        const struct reservation *row = list->rows[operation->next];
+        if (is_selected(row, &operation->query, &operation->later_count)) {
+            visitor->units += row->quantity;
+            status = visitor->visit(visitor, row, row->customer_id, err);
+        }
+    }
+    return status;
+}
+
+/* Begins a try first if the product has changed since the last round. */
+static enum status visit_next(struct memory_operation *operation,
+                              const struct stored_product *stored, struct error *err) {
+    bool is_begun =
+        operation->tries > 0 && operation->state->product.version == stored->state.product.version;
+    if (!is_begun && operation->tries == VISIT_TRIES) {
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "it changed too often while its many rows were read");
+    }
+    if (!is_begun) {
+        begin_visits(operation, stored);
+    }
+    return visit_some(operation, stored, err);
+}
+
+static void run_visits(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    const struct stored_product *stored = find_product(operation->store, operation->product_id);
+    struct error err = {.status = STATUS_OK};
+    enum status status = stored == NULL
+                             ? error_set(&err, STATUS_NOT_FOUND, "there is no such product")
+                             : visit_next(operation, stored, &err);
+    if (status == STATUS_OK && operation->next < stored->state.reservations.count) {
+        store_operation_post(base, operation->store->base.platform->loop, run_visits);
+        return;
+    }
+    if (status != STATUS_OK) {
+        product_state_cleanup(operation->state);
+        error_wrap(&err, "reading product %s", operation->product_id);
+    }
+    store_operation_end(base, status, &err);
+}
+
 static void run_read(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct error err = {.status = STATUS_OK};
@@ -197,7 +276,7 @@ static void memory_read(struct inventory_store *base, const char *product_id,
     product_state_cleanup(out); /* a failed read leaves it empty */
     start_operation(
         base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out},
-        run_read, done, context);
+        query->visitor == NULL ? run_read : run_visits, done, context);
 }
 
 /* ---- records ---- */

@@ -23,8 +23,10 @@ static void read_once(struct checked_read *read) {
 
 static void on_read(void *context, enum status status, const struct error *err) {
     struct checked_read *read = context;
+    const struct reservation_visitor *visitor = read->query.visitor;
+    int64_t units = visitor == NULL ? read->out->reservations.units : visitor->units;
     struct error contradiction;
-    if (status != STATUS_OK || inventory_check(read->out, &contradiction) == STATUS_OK) {
+    if (status != STATUS_OK || inventory_check(read->out, units, &contradiction) == STATUS_OK) {
         store_operation_end(&read->base, status, err);
     } else if (read->tries < MAX_TRIES) {
         read_once(read);

@@ -12,6 +12,7 @@ enum {
     SNAPSHOT_TRIES = 3,
     SNAPSHOT_MS = 10000, /* after this time no further try begins */
     SPARE_ROWS = 50,     /* in a page, for the product and its expired reservations */
+    VISITED_ROWS = 500,  /* in a page for a visitor: at most 1.5 MB while it is read */
 };
 #define LAST_UUID_TIME_MS ((INT64_C(1) << 48) - 1)
 
@@ -96,13 +97,28 @@ struct table_read {
     int tries;
     /* Of this try. */
     int pages;
-    int customer_rows;  /* that expire after until_ms, and were not extended */
-    bool has_enough;    /* customer_rows has reached the query's limit */
+    int customer_rows; /* that expire after until_ms, and were not extended */
+    bool has_enough;   /* nothing more is needed of this query */
+    bool has_rows;     /* of reservations */
+    /* For a visitor: the time was in doubt, so this try is void; it has been confirmed since. */
+    bool awaits_time;
+    bool is_time_confirmed;
     cJSON *product_row; /* read after the pages */
 };
 
 static struct storage_client *client_of(const struct table_read *read) {
     return read->store->client;
+}
+
+/* Without the product's row, which comes first, the read fails at its end. */
+static enum status visit_reservation(struct table_read *read, const struct reservation *row,
+                                     const char *customer_id, struct error *err) {
+    struct reservation_visitor *visitor = read->query.visitor;
+    if (read->out->etag[0] == '\0') {
+        return STATUS_OK;
+    }
+    visitor->units += row->quantity;
+    return visitor->visit(visitor, row, customer_id, err);
 }
 
 /* The customer's rows that have expired come along, since their keys do not tell them apart. */
@@ -122,14 +138,46 @@ static enum status add_reservation(struct table_read *read, const cJSON *entity,
     if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
         return product_entity_unreadable(entity, err);
     }
+    read->has_rows = true;
     if (!is_asked_for(&read->query, &row)) {
         return STATUS_OK;
     }
     read->customer_rows +=
         row.expires_ms > read->query.until_ms && !reservation_list_is_extended(&row);
     read->has_enough = read->query.limit > 0 && read->customer_rows >= read->query.limit;
+    if (read->query.visitor != NULL) {
+        return visit_reservation(read, &row, customer_id, err);
+    }
     enum status status = product_state_add(read->out, &row, customer_id);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");
+}
+
+/*
+ * The visitor is told the time before it gets the rows, so that time must not be in doubt. One
+ * request removes the doubt.
+ */
+static void begin_visits(struct table_read *read) {
+    struct reservation_visitor *visitor = read->query.visitor;
+    if (!read->is_time_confirmed &&
+        storage_clock_is_in_doubt(&client_of(read)->clocks[STORAGE_TABLE])) {
+        read->awaits_time = true;
+        read->has_enough = true;
+        return;
+    }
+    visitor->units = 0;
+    visitor->begin(visitor,
+                   inventory_query_moment_ms(
+                       &read->query, storage_clock_ms(&client_of(read)->clocks[STORAGE_TABLE])));
+}
+
+static enum status add_product(struct table_read *read, const cJSON *entity, struct error *err) {
+    if (!product_entity_read_product(entity, &read->out->product, read->out->etag)) {
+        return product_entity_unreadable(entity, err);
+    }
+    if (read->query.visitor != NULL) {
+        begin_visits(read);
+    }
+    return STATUS_OK;
 }
 
 static enum status on_row(void *context, const cJSON *entity, struct error *err) {
@@ -138,10 +186,11 @@ static enum status on_row(void *context, const cJSON *entity, struct error *err)
     if (row_key == NULL) {
         return product_entity_unreadable(entity, err);
     }
+    if (read->awaits_time) {
+        return STATUS_OK;
+    }
     if (strcmp(row_key, PRODUCT_ROW) == 0) {
-        return product_entity_read_product(entity, &read->out->product, read->out->etag)
-                   ? STATUS_OK
-                   : product_entity_unreadable(entity, err);
+        return add_product(read, entity, err);
     }
     if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0) {
         return STATUS_OK; /* a newer release's, of a kind that is unknown here */
@@ -149,11 +198,11 @@ static enum status on_row(void *context, const cJSON *entity, struct error *err)
     return add_reservation(read, entity, row_key, err);
 }
 
-static enum status check_product_row(const struct product_state *state, struct error *err) {
-    if (state->etag[0] != '\0') {
+static enum status check_product_row(const struct table_read *read, struct error *err) {
+    if (read->out->etag[0] != '\0') {
         return STATUS_OK;
     }
-    if (state->reservations.count == 0) {
+    if (!read->has_rows) {
         return error_set(err, STATUS_NOT_FOUND, "there is no such product");
     }
     return error_set(err, STATUS_MALFORMED,
@@ -183,6 +232,8 @@ static void get_product_row(struct table_read *read, table_done done) {
 
 /* ---- CONFIRMING_TIME ---- */
 
+static void read_pages(struct table_read *read);
+
 static void on_time_confirmed(void *context, enum status status, const struct error *err) {
     struct table_read *read = context;
     const struct error none = {.status = STATUS_OK};
@@ -190,7 +241,12 @@ static void on_time_confirmed(void *context, enum status status, const struct er
     if (status == STATUS_OK) {
         cJSON_Delete(read->product_row);
     }
-    end_read(read, STATUS_OK, &none);
+    if (read->awaits_time) {
+        read->is_time_confirmed = true;
+        read_pages(read);
+    } else {
+        end_read(read, STATUS_OK, &none);
+    }
 }
 
 /*
@@ -199,7 +255,10 @@ static void on_time_confirmed(void *context, enum status status, const struct er
  */
 static void confirm_time(struct table_read *read) {
     const struct error none = {.status = STATUS_OK};
-    if (storage_clock_is_in_doubt(&client_of(read)->clocks[STORAGE_TABLE])) {
+    bool is_needed =
+        read->awaits_time || (read->query.visitor == NULL &&
+                              storage_clock_is_in_doubt(&client_of(read)->clocks[STORAGE_TABLE]));
+    if (is_needed) {
         get_product_row(read, on_time_confirmed);
         return;
     }
@@ -207,8 +266,6 @@ static void confirm_time(struct table_read *read) {
 }
 
 /* ---- CHECKING_ETAG ---- */
-
-static void read_pages(struct table_read *read);
 
 /* Compares the ETag that the product's row had after the last page. */
 static void check_etag(struct table_read *read, const char *etag) {
@@ -249,11 +306,11 @@ static void on_pages(void *context, enum status status, const struct error *err)
     struct table_read *read = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
-        status = check_product_row(read->out, &failure);
+        status = check_product_row(read, &failure);
     }
     if (status != STATUS_OK) {
         end_read(read, status, &failure);
-    } else if (read->pages > 1) {
+    } else if (read->pages > 1 && !read->awaits_time) {
         get_product_row(read, on_checked);
     } else {
         confirm_time(read);
@@ -261,18 +318,22 @@ static void on_pages(void *context, enum status status, const struct error *err)
 }
 
 static void read_pages(struct table_read *read) {
+    bool has_visitor = read->query.visitor != NULL;
     product_state_cleanup(read->out);
-    read->tries++;
+    read->tries += !read->awaits_time; /* the void try does not count */
     read->customer_rows = 0;
-    read->has_enough = false;
-    const struct table_query query = {
-        .table = read->store->table,
-        .filter = read->filter.data,
-        .page_rows = read->query.limit > 0 ? read->query.limit + SPARE_ROWS : 0,
-        .visit = on_row,
-        .context = read,
-        .is_enough = &read->has_enough,
-        .out_pages = &read->pages};
+    read->has_enough = read->has_rows = read->awaits_time = false;
+    const struct table_query query = {.table = read->store->table,
+                                      .filter = read->filter.data,
+                                      .page_rows = read->query.limit > 0
+                                                       ? read->query.limit + SPARE_ROWS
+                                                   : has_visitor ? VISITED_ROWS
+                                                                 : 0,
+                                      .is_long = has_visitor,
+                                      .visit = on_row,
+                                      .context = read,
+                                      .is_enough = &read->has_enough,
+                                      .out_pages = &read->pages};
     table_query_start(&read->call, client_of(read), &query,
                       storage_client_deadline_ms(client_of(read)), on_pages, read);
 }

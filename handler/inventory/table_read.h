@@ -17,6 +17,11 @@
  * Any other failure ends the read with its status. CONFIRMING_TIME cannot fail: rows whose time is
  * in doubt are worth more than none.
  *
+ * A visitor needs the time before it gets the first reservation. If it is in doubt then, the pages
+ * are dropped: CONFIRMING_TIME comes first, and leads to READING_PAGES. Later answers cannot make
+ * that moment wrong. Such a read may be of 100,000 rows. So its pages are small, each with a
+ * deadline of its own.
+ *
  * Threads  The loop's.
  */
 #ifndef INVENTORY_TABLE_READ_H

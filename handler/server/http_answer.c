@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/temp_file.h"
 
 enum { ERROR_BODY_BYTES = 1024 };
 
@@ -135,7 +136,8 @@ void http_answer_append_head(struct strbuf *out, const struct http_response *res
     }
     if (!is_bodiless(response)) {
         strbuf_append_string(out, "Content-Length: ");
-        strbuf_append_int64(out, (int64_t)response->body.length);
+        uint64_t rest_bytes = response->rest == NULL ? 0 : response->rest->length;
+        strbuf_append_int64(out, (int64_t)(response->body.length + rest_bytes));
         strbuf_append(out, "\r\n", 2);
     }
     append_line(out, "Connection", close ? "close" : "keep-alive");

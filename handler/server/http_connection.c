@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/temp_file.h"
 #include "http/event_loop.h"
 #include "server/admission.h"
 
 enum {
     BLOCK_BYTES = 64 * 1024,
-    BLOCKS_PER_ADVANCE = 16, /* before other connections go on */
+    BLOCKS_PER_ADVANCE = 16,        /* before other connections go on */
+    REST_TIMED_BYTES = 1024 * 1024, /* see renew_deadline */
     LINGER_MS = 5000,
     /* The largest body that the host passes on. */
     DISCARD_MAX_BYTES = 100 * 1024 * 1024
@@ -326,26 +329,59 @@ static void connection_receive(struct http_connection *connection) {
     connection_feed(connection, block, (size_t)got);
 }
 
-/* Sends head and body in one system call. */
-static void answer_send(struct http_connection *connection) {
-    const struct strbuf *out = &connection->exchange.out;
-    size_t head_sent = connection->exchange.sent_bytes < out->length
-                           ? connection->exchange.sent_bytes
-                           : out->length;
-    size_t body_sent = connection->exchange.sent_bytes - head_sent;
-    struct iovec parts[] = {
-        {.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
-        {.iov_base = connection->exchange.inbound.response.body.data + body_sent,
-         .iov_len = connection->exchange.body_bytes - body_sent}};
+/* Sends head and body in one system call. Returns how many bytes were sent, or -1. */
+static ssize_t send_text(const struct http_connection *connection) {
+    const struct server_exchange *exchange = &connection->exchange;
+    const struct strbuf *out = &exchange->out;
+    size_t sent = (size_t)exchange->sent_bytes;
+    size_t head_sent = sent < out->length ? sent : out->length;
+    size_t body_sent = sent - head_sent;
+    struct iovec parts[] = {{.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
+                            {.iov_base = exchange->inbound.response.body.data + body_sent,
+                             .iov_len = exchange->body_bytes - body_sent}};
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    ssize_t sent = sendmsg(connection->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sendmsg(connection->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/*
+ * Sends the next piece of the body's rest. The file is read again for what the socket does not take
+ * now. If it cannot be read, the head has promised too much, and only the connection's end tells.
+ */
+static ssize_t send_rest(const struct http_connection *connection, uint64_t offset) {
+    char block[BLOCK_BYTES];
+    size_t got;
+    struct error err;
+    if (temp_file_read(connection->exchange.inbound.response.rest, offset, block, sizeof block,
+                       &got, &err) != STATUS_OK) {
+        log_event(LOG_ERROR, "An answer is cut off: %s", err.message);
+        errno = EIO;
+        return -1;
+    }
+    return send(connection->source.fd, block, got, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* A long answer has a deadline for each REST_TIMED_BYTES, because its time grows with its length. */
+static void renew_deadline(struct http_connection *connection, uint64_t offset, size_t sent) {
+    if (offset / REST_TIMED_BYTES != (offset + sent) / REST_TIMED_BYTES) {
+        clear_deadline(connection); /* connection_advance sets a new one */
+    }
+}
+
+static void answer_send(struct http_connection *connection) {
+    struct server_exchange *exchange = &connection->exchange;
+    uint64_t text_bytes = exchange->out.length + exchange->body_bytes;
+    bool is_text = exchange->sent_bytes < text_bytes;
+    uint64_t offset = is_text ? 0 : exchange->sent_bytes - text_bytes; /* in the rest */
+    ssize_t sent = is_text ? send_text(connection) : send_rest(connection, offset);
     if (sent < 0) {
         on_io_failure(connection, &connection->may_write);
         return;
     }
-    connection->exchange.sent_bytes += (size_t)sent;
-    if (connection->exchange.sent_bytes == out->length + connection->exchange.body_bytes) {
+    exchange->sent_bytes += (uint64_t)sent;
+    if (exchange->sent_bytes == text_bytes + exchange->rest_bytes) {
         answer_end(connection);
+    } else if (!is_text) {
+        renew_deadline(connection, offset, (size_t)sent);
     }
 }
 

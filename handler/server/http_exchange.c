@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/temp_file.h"
 #include "http/event_loop.h"
 #include "server/admission.h"
 
@@ -69,7 +70,9 @@ static void write_head(struct server_exchange *exchange) {
     const struct http_response *response = &exchange->inbound.response;
     bool is_head = strcmp(exchange->head.method, "HEAD") == 0;
     http_answer_append_head(&exchange->out, response, date_of(exchange->shared), exchange->ends);
-    exchange->body_bytes = http_answer_has_body(response, is_head) ? response->body.length : 0;
+    bool has_body = http_answer_has_body(response, is_head);
+    exchange->body_bytes = has_body ? response->body.length : 0;
+    exchange->rest_bytes = has_body && response->rest != NULL ? response->rest->length : 0;
 }
 
 /* Puts a refusal in the place of the response. */
@@ -107,6 +110,7 @@ void http_exchange_reset(struct server_exchange *exchange) {
     http_response_cleanup(&exchange->inbound.response);
     clear_buffer(&exchange->out);
     exchange->body_bytes = 0;
+    exchange->rest_bytes = 0;
     exchange->sent_bytes = 0;
 }
 

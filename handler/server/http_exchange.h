@@ -43,10 +43,11 @@ struct server_exchange {
     struct strbuf body;
     bool is_too_large; /* the body exceeds max_body_bytes, and is not handed on */
 
-    /* The answer, as it is sent. Its body stays in the response. */
+    /* The answer, as it is sent. Its body and the rest of it stay in the response. */
     struct strbuf out;   /* the head */
     size_t body_bytes;   /* of the body that are to be sent */
-    size_t sent_bytes;   /* of head and body together */
+    uint64_t rest_bytes; /* of the response's `rest` that are to be sent */
+    uint64_t sent_bytes; /* of all three together */
     bool ends;           /* the connection ends with this answer */
     bool client_ends_it; /* because the client has asked for that */
 };

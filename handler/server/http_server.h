@@ -13,7 +13,9 @@
  *              joined with ", ". Bodies come whole; of one over max_body_bytes the handler sees
  *              only body_too_large. The server itself takes care of chunked bodies and of Expect:
  *              100-continue.
- * Answers      The response is sent with Date, Content-Length and Connection. The body is left out
+ * Answers      The response is sent with Date, Content-Length and Connection. The `rest` of a body
+ *              is read from its file when the socket takes more, 64 KiB at a time. So a slow client
+ *              costs no memory. If it cannot be read, the connection ends. The body is left out
  *              for HEAD, 204 and 304. A response that cannot be sent becomes a 500, and the log
  *              says why: it exceeds max_response_bytes, has a header with a line break, or a status
  *              outside 200 to 599.
@@ -27,7 +29,7 @@
  *              draining. The answer says "Connection: close", and http_connection.h has the rest.
  * Limits       http_server_options.h has those of a URL and a head.
  *              Head and body together must come within request_timeout_ms, and the client must take
- *              an answer within as long. The handler has no limit here. A connection without a
+ *              an answer within as long; of a long one (`rest`) each MiB. The handler has no limit here. A connection without a
  *              request has none either, as it costs next to nothing.
  *              As many connections may be open as the process may have descriptors, less 600; or
  *              half of them, if they are few.

@@ -331,6 +331,14 @@ static const struct setting table[] = {
      .allowed = "a time span from 00:00:00 to 01:00:00",
      .group = SETTING_INVENTORY, .default_text = "00:00:00",
      .about = "Simulated work in each change, to watch leases being renewed."},
+
+    {"TMPDIR", FIELD(settings.temp_folder),
+     .parse = setting_parse_text, RANGE(1, TEXT_MAX_LENGTH),
+     .allowed = "the path of a folder",
+     .group = SETTING_HANDLER, .default_text = "/tmp",
+     .about = "The folder for temporary files. An answer with more than about a thousand "
+              "reservations is put together in one. If none can be made there, the answer takes "
+              "memory instead."},
 };
 /* clang-format on */
 
@@ -595,6 +603,7 @@ void app_settings_cleanup(struct app_settings *settings) {
         authentication->identity_endpoint,
         authentication->identity_header,
         settings->ca_file,
+        settings->temp_folder,
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i] != NULL) {

@@ -60,6 +60,7 @@ struct app_settings {
     /* Its strings are freed with these settings. The caller fills its `environment`. */
     struct sign_in_options authentication;
     char *ca_file;                  /* SSL_CERT_FILE; NULL: the system's */
+    char *temp_folder;              /* TMPDIR, or /tmp */
     struct leasehold_options lease; /* made by lease_options_copy; without a connection string */
     enum inventory_store_kind store_kind;
     char table_name[TABLE_NAME_BYTES];

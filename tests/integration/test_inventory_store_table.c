@@ -7,6 +7,7 @@
 #include "support/calls/store_wait.h"
 #include "support/checks/inventory_due_contract.h"
 #include "support/checks/inventory_store_contract.h"
+#include "support/checks/inventory_visit_contract.h"
 #include "support/processes/azurite_steps.h"
 #include "support/processes/check_main.h"
 #include "support/processes/storage_connection.h"
@@ -237,8 +238,10 @@ int main(void) {
     Suite *suite = suite_create("inventory_store_table");
     TCase *contract = inventory_store_contract(open_table, close_table);
     TCase *due = inventory_due_contract(open_table, close_table);
+    TCase *visit = inventory_visit_contract(open_table, close_table);
     TCase *costs = tcase_create("costs of the index");
     tcase_add_unchecked_fixture(contract, start_azurite, release_azurite);
+    tcase_add_unchecked_fixture(visit, start_azurite, release_azurite);
     tcase_add_unchecked_fixture(due, start_azurite, release_azurite);
     tcase_add_unchecked_fixture(costs, start_azurite, release_azurite);
     tcase_add_checked_fixture(costs, open_many, close_many);
@@ -251,6 +254,7 @@ int main(void) {
     tcase_add_test(costs, rows_that_another_instance_has_taken_away_are_passed_over);
     tcase_add_test(costs, a_missing_table_is_told_and_nothing_is_written);
     suite_add_tcase(suite, contract);
+    suite_add_tcase(suite, visit);
     suite_add_tcase(suite, due);
     suite_add_tcase(suite, costs);
     return check_main(suite);

@@ -184,12 +184,10 @@ static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t n
 /* Returns the answer of GetInventory, or NULL if there is no memory. */
 static cJSON *make_inventory_view(struct product_state *state, int64_t now_ms) {
     struct strbuf text;
-    struct inventory_view view;
-    bool is_complete = false;
     cJSON *root = NULL;
     strbuf_init(&text, SIZE_MAX);
-    inventory_view_begin(&view, state, NULL, now_ms, &text);
-    if (inventory_view_write(&view, SIZE_MAX, &is_complete) == STATUS_OK &&
+    inventory_view_write_all(state, now_ms, &text);
+    if (strbuf_status(&text) == STATUS_OK &&
         json_parse(text.data, text.length, &root, NULL) != STATUS_OK) {
         root = NULL;
     }

@@ -52,7 +52,8 @@ struct function_app {
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;
-    struct dispatch dispatch;
+    struct dispatch dispatch; /* a test may give it a folder for temporary files */
+    size_t rest_bytes;        /* of the last answer: what came out of a file */
 };
 
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms);

@@ -10,6 +10,16 @@ void descriptors_list(struct descriptors *out) {
     }
 }
 
+int descriptors_count(void) {
+    struct descriptors now;
+    int count = 0;
+    descriptors_list(&now);
+    for (size_t i = 0; i < DESCRIPTORS_MAX; i++) {
+        count += now.is_open[i];
+    }
+    return count;
+}
+
 int descriptors_inherited_since(const struct descriptors *then, int *out_last) {
     int count = 0;
     for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {

@@ -15,6 +15,9 @@ struct descriptors {
 
 void descriptors_list(struct descriptors *out);
 
+/* How many are open. */
+int descriptors_count(void);
+
 /*
  * How many of those that were not open then would be inherited by a child; *out_last (may be NULL)
  * is one of them.

@@ -1,12 +1,18 @@
 /*
  * GetInventory over the memory store; each test runs once in each shape in which the host calls.
  */
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/json.h"
+#include "functions/body_spool.h"
 #include "support/fakes/function_steps.h"
 #include "support/processes/check_main.h"
+#include "support/processes/descriptors.h"
 
 enum { MINUTE_MS = 60 * 1000, LIFETIME_MS = 30 * MINUTE_MS };
 
@@ -17,7 +23,7 @@ static void get(int shape) {
 
 /* Reserves; `customer` is as JSON writes it. */
 static void reserve(int shape, int quantity, const char *customer, char out_id[UUID_TEXT_BYTES]) {
-    char body[128];
+    char body[512];
     snprintf(body, sizeof body, "{\"quantity\":%d,\"customerId\":\"%s\"}", quantity, customer);
     struct http_response reserved =
         function_app_call(&app, shape, &(struct function_call){.action = "reserve", .body = body});
@@ -87,6 +93,84 @@ START_TEST(many_reservations_are_all_shown) {
     cJSON_Delete(root);
 }
 END_TEST
+
+/* ---- long answers ---- */
+
+enum {
+    LONG_COUNT = 700, /* with such customers, more than BODY_SPOOL_MEMORY_BYTES */
+    FILE_LIMIT_BYTES = 100000,
+};
+
+/* Their ids have 128 characters, each of which JSON escapes. */
+static void reserve_long(int shape) {
+    char customer[2 * 128 + 1] = "";
+    for (int i = 0; i < 128; i++) {
+        strcat(customer, i % 2 == 0 ? "\\\"" : "\\\\");
+    }
+    struct inventory_request request = {
+        .operation = &operation_set_total, .product_id = "PROD-001", .quantity = LONG_COUNT};
+    ck_assert_int_eq(inventory_service_run(&app.service, &request, NULL), STATUS_OK);
+    for (int i = 0; i < LONG_COUNT; i++) {
+        reserve(shape, 1, customer, first);
+    }
+}
+
+static char *copy_answer(void) {
+    char *text = strdup(answer.body.data);
+    ck_assert_ptr_nonnull(text);
+    return text;
+}
+
+START_TEST(a_long_answer_out_of_a_file_is_the_same_as_out_of_memory) {
+    reserve_long(_i);
+    get(_i);
+    ck_assert_uint_eq(app.rest_bytes, 0);
+    char *in_memory = copy_answer();
+    int descriptors = descriptors_count();
+    app.dispatch.temp_folder = "/tmp";
+    get(_i);
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_uint_gt(app.rest_bytes, BODY_SPOOL_MEMORY_BYTES);
+    ck_assert_str_eq(answer.body.data, in_memory);
+    ck_assert_str_eq(http_headers_get(&answer.headers, "ETag"), "\"702\"");
+    ck_assert_int_eq(descriptors_count(), descriptors);
+    free(in_memory);
+}
+END_TEST
+
+START_TEST(a_folder_that_takes_no_file_costs_memory_and_a_warning) {
+    char line[1024] = "";
+    FILE *log = tmpfile();
+    reserve_long(_i);
+    get(_i);
+    char *in_memory = copy_answer();
+    app.dispatch.temp_folder = "/nowhere/at/all";
+    dup2(fileno(log), STDERR_FILENO); /* Warnings go there */
+    get(_i);
+    ck_assert_int_gt(pread(fileno(log), line, sizeof line - 1, 0), 0);
+    fclose(log);
+    ck_assert_ptr_nonnull(strstr(line, "A long answer is kept in memory: /nowhere/at/all: "));
+    ck_assert_str_eq(answer.body.data, in_memory);
+    free(in_memory);
+}
+END_TEST
+
+START_TEST(a_full_disk_is_a_503) {
+    const struct rlimit limit = {FILE_LIMIT_BYTES, FILE_LIMIT_BYTES};
+    reserve_long(_i);
+    int descriptors = descriptors_count();
+    app.dispatch.temp_folder = "/tmp";
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    get(_i);
+    ck_assert_int_eq(answer.status, 503);
+    ck_assert_ptr_null(http_headers_get(&answer.headers, "ETag"));
+    ck_assert_str_eq(http_headers_get(&answer.headers, "Retry-After"), "1");
+    ck_assert_int_eq(descriptors_count(), descriptors);
+}
+END_TEST
+
+/* ---- what is shown ---- */
 
 static void get_with(int shape, const char *query, const char *known) {
     http_response_cleanup(&answer);
@@ -216,6 +300,21 @@ START_TEST(it_needs_no_lease) {
 }
 END_TEST
 
+START_TEST(a_product_that_changes_all_the_time_is_read_under_its_lease) {
+    reserve(_i, 5, "CUST-123", first);
+    function_app_await_release(&app, "inventory-PROD-001");
+    get(_i);
+    char *expected = copy_answer();
+    size_t acquired = lease_store_fake_count(app.lease_service, FAKE_ACQUIRE);
+    app.store.next[STORE_READ] = STATUS_PRECONDITION_FAILED;
+    get(_i);
+    ck_assert_str_eq(answer.body.data, expected);
+    ck_assert_ptr_nonnull(strstr(expected, first));
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_ACQUIRE), acquired + 1);
+    free(expected);
+}
+END_TEST
+
 START_TEST(storage_that_fails_is_a_503) {
     app.store.next[STORE_READ] = STATUS_UNAVAILABLE;
     get(_i);
@@ -241,6 +340,11 @@ int main(void) {
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_gone_from_the_moment_it_expires, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, many_reservations_are_all_shown, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_long_answer_out_of_a_file_is_the_same_as_out_of_memory, 0,
+                        CALL_SHAPES);
+    tcase_add_loop_test(answers, a_folder_that_takes_no_file_costs_memory_and_a_warning, 0,
+                        CALL_SHAPES);
+    tcase_add_loop_test(answers, a_full_disk_is_a_503, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, a_list_may_be_left_out_or_be_of_one_customer, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, only_that_customers_active_reservations_are_listed, 0,
                         CALL_SHAPES);
@@ -252,6 +356,8 @@ int main(void) {
     tcase_add_loop_test(answers, once_a_reservation_has_expired_the_answer_is_another_one, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_product_that_changes_all_the_time_is_read_under_its_lease, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, storage_that_fails_is_a_503, 0, CALL_SHAPES);
     tcase_add_test(answers, the_answer_is_whole_or_a_500_whichever_allocation_fails);
     suite_add_tcase(suite, answers);

@@ -584,7 +584,7 @@ START_TEST(a_state_is_checked_against_its_rows) {
             struct reservation row = {.quantity = (int)rows[i].units};
             ck_assert_int_eq(product_state_add(&read, &row, "C"), STATUS_OK);
         }
-        ck_assert_msg(inventory_check(&read, &err) ==
+        ck_assert_msg(inventory_check(&read, read.reservations.units, &err) ==
                           (rows[i].is_right ? STATUS_OK : STATUS_MALFORMED),
                       "row %zu", i);
         ck_assert_msg(strstr(err.message, rows[i].said) != NULL, "row %zu: %s", i, err.message);

@@ -112,6 +112,7 @@ static const struct field {
         "reconciliation-job) and N from 0 to 1000000000"),
     FIELD("Inventory:ProcessingTime", INT64, inventory.processing_time_ms, "0",
           "a time span from 00:00:00 to 01:00:00"),
+    FIELD("TMPDIR", STRING, temp_folder, "/tmp", "the path of a folder"),
 };
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 
@@ -291,6 +292,7 @@ static const struct example {
     {"Inventory:SeedProducts", ";", "0"},
     {"Inventory:ProcessingTime", "01:00:00", "3600000"},
     {"Inventory:ProcessingTime", "00:00:00.250", "250"},
+    {"TMPDIR", "/var/tmp", "/var/tmp"},
 };
 enum { GOOD_COUNT = sizeof good / sizeof good[0] };
 
@@ -413,6 +415,7 @@ static const struct example bad[] = {
     {"Inventory:SeedProducts", "A=1;B=2;A=1", NULL},
     {"Inventory:ProcessingTime", "01:00:00.001", NULL},
     {"Inventory:ProcessingTime", "1s", NULL},
+    {"TMPDIR", "/tmp/a\nb", "/tmp/a b"},
 };
 enum { BAD_COUNT = sizeof bad / sizeof bad[0] };
 
