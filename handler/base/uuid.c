@@ -77,3 +77,18 @@ bool uuid_is_valid(const char *text) {
     }
     return text[UUID_TEXT_BYTES - 1] == '\0';
 }
+
+bool uuid_v8_time(const char *text, int64_t *out_ms) {
+    enum { VERSION_POSITION = 14 };
+    if (!uuid_is_valid(text) || text[VERSION_POSITION] != '8') {
+        return false;
+    }
+    int64_t time_ms = 0;
+    for (size_t i = 0; i < UUID_TIME_PREFIX_BYTES - 1; i++) {
+        if (!has_dash(i)) {
+            time_ms = time_ms << 4 | hex_digit(text[i]);
+        }
+    }
+    *out_ms = time_ms;
+    return true;
+}

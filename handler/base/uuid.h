@@ -40,6 +40,12 @@ enum status uuid_v8_from_time(const struct random_source *random, int64_t time_m
  */
 void uuid_time_prefix(int64_t time_ms, char out[UUID_TIME_PREFIX_BYTES]);
 
+/*
+ * Reads the time of a version 8 UUID. Returns false, and leaves *out_ms untouched, for any other
+ * text.
+ */
+bool uuid_v8_time(const char *text, int64_t *out_ms);
+
 /* Returns whether `text` is 8-4-4-4-12 hexadecimal digits of either case. */
 bool uuid_is_valid(const char *text);
 

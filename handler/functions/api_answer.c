@@ -64,19 +64,32 @@ cJSON *api_answer_body(cJSON *body, bool complete) {
     return NULL;
 }
 
-void api_answer_error(struct http_response *response, int http_status, const char *code,
-                      const char *format, ...) {
+static void answer_error(struct http_response *response, int http_status, int64_t version,
+                         const char *code, const char *format, va_list arguments) {
     char message[512];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
     utf8_make_line(message);
     cJSON *body = cJSON_CreateObject();
     cJSON *error = cJSON_AddObjectToObject(body, "error");
     bool complete = cJSON_AddStringToObject(error, "code", code) != NULL &&
                     cJSON_AddStringToObject(error, "message", message) != NULL;
-    api_answer_json(response, http_status, api_answer_body(body, complete), 0);
+    api_answer_json(response, http_status, api_answer_body(body, complete), version);
+}
+
+void api_answer_error(struct http_response *response, int http_status, const char *code,
+                      const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    answer_error(response, http_status, 0, code, format, arguments);
+    va_end(arguments);
+}
+
+void api_answer_error_of(struct http_response *response, int http_status, int64_t version,
+                         const char *code, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    answer_error(response, http_status, version, code, format, arguments);
+    va_end(arguments);
 }
 
 static const struct failure *failure_of(enum status status) {

@@ -31,6 +31,10 @@ void api_answer_json(struct http_response *response, int http_status, cJSON *bod
 void api_answer_error(struct http_response *response, int http_status, const char *code,
                       const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* The same about a product: `version` becomes the ETag, as in api_answer_head. */
+void api_answer_error_of(struct http_response *response, int http_status, int64_t version,
+                         const char *code, const char *format, ...) PRINTF_LIKE(5, 6);
+
 /*
  * Answers that an operation failed, by its `status`. Logs what callers must not see: "OPERATION
  * PRODUCT: message". The line is a Warning, or an Error for a 500 and a missing container. A 404

@@ -5,16 +5,21 @@
  * rest is the same for every change: the request is checked (request_check.h) and submitted to the
  * product's queue, and its outcome becomes an HTTP answer.
  *
- *     STATUS_OK              200; or `refused_http_status` if the rules refused it, with 0 units
+ *     STATUS_OK              200; or, with 0 units, what follows from the refusal (below)
  *     STATUS_LEASE_CONFLICT  409 with Retry-After: 1; others held the product's lease
  *     any other              api_answer_failure
  *
- * The first two have a body that the function makes, and the product's version as their ETag.
+ *     refusal                answer
+ *     the function's own     its status, with its own body
+ *     NO_RESERVATION         404 ReservationNotFound
+ *     EXPIRED                409 ReservationExpired
+ *     QUANTITY_TOO_LARGE     400 InvalidQuantity; InvalidDelta if no reservation is named
+ *     OTHER_VERSION          412 PreconditionFailed
+ *
+ * All but the failures have the product's version as their ETag.
  */
 #ifndef FUNCTIONS_CHANGE_RUN_H
 #define FUNCTIONS_CHANGE_RUN_H
-
-#include <stdbool.h>
 
 #include "base/json.h"
 #include "functions/function.h"
@@ -24,11 +29,18 @@
 /* What differs between the functions that change a product. */
 struct change_kind {
     const struct operation *operation;
-    bool may_name_reservation; /* the body may have a reservationId */
+    unsigned parts; /* of its request: enum change_part */
+
+    /* The refusal that it answers with its own body; REFUSAL_NONE: none. */
+    enum refusal own_refusal;
     int refused_http_status;
+
     const char *activity; /* "Reserving": how the log line of a failure begins */
 
-    /* Makes the body of an answer to one of the two statuses above. Returns NULL without memory. */
+    /*
+     * Makes the body of a success, of its own refusal (0 units), and of a conflict about the lease
+     * (another status than STATUS_OK). Returns NULL without memory.
+     */
     cJSON *(*make_body)(const struct inventory_request *request);
 };
 

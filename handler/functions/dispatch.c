@@ -176,6 +176,9 @@ static void fill_from_invocation(struct function_request *request,
     request->content_type = invocation->content_type;
     request->content_encoding = invocation->content_encoding;
     request->idempotency_key = invocation->idempotency_key;
+    request->if_match = invocation->if_match;
+    request->if_none_match = invocation->if_none_match;
+    request->query = invocation->query;
     request->body = invocation->body;
     request->body_length = strlen(invocation->body);
 }
@@ -293,6 +296,9 @@ static void fill_from_path(struct dispatched *call, const struct route_match *ma
     out->content_type = http_headers_single(request->headers, "Content-Type");
     out->content_encoding = http_headers_single(request->headers, "Content-Encoding");
     out->idempotency_key = http_headers_single(request->headers, "Idempotency-Key");
+    out->if_match = http_headers_single(request->headers, "If-Match");
+    out->if_none_match = http_headers_single(request->headers, "If-None-Match");
+    out->query = request->query;
     size_t mark_bytes = byte_order_mark_bytes(request);
     out->body = request->body + mark_bytes;
     out->body_length = request->body_length - mark_bytes;

@@ -31,6 +31,10 @@ struct function_request {
     struct http_header_value content_type;
     struct http_header_value content_encoding;
     struct http_header_value idempotency_key;
+    struct http_header_value if_match;
+    struct http_header_value if_none_match;
+
+    const char *query; /* as it was sent, without '?' */
 
     /* "" if there is none. Not yet checked; a leading byte order mark has been removed. */
     const char *body;

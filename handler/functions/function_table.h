@@ -18,10 +18,18 @@
  * HTTP(name, method, route template, handler) is a function that callers call.
  * TIMER(name, schedule, handler) is one that the host calls by itself.
  */
-#define FUNCTION_TABLE(HTTP, TIMER)                                                      \
-    HTTP("ReserveInventory", "POST", "inventory/{productId}/reserve", reserve_inventory) \
-    HTTP("ReleaseInventory", "POST", "inventory/{productId}/release", release_inventory) \
-    HTTP("GetInventory", "GET", "inventory/{productId}", get_inventory)                  \
+#define FUNCTION_TABLE(HTTP, TIMER)                                                                \
+    HTTP("ReserveInventory", "POST", "inventory/{productId}/reserve", reserve_inventory)           \
+    HTTP("ReleaseInventory", "POST", "inventory/{productId}/release", release_inventory)           \
+    HTTP("GetInventory", "GET", "inventory/{productId}", get_inventory)                            \
+    HTTP("ConfirmReservation", "POST",                                                             \
+         "inventory/{productId}/reservations/{reservationId}/confirm", confirm_reservation)        \
+    HTTP("ExtendReservation", "POST", "inventory/{productId}/reservations/{reservationId}/extend", \
+         extend_reservation)                                                                       \
+    HTTP("GetReservation", "GET", "inventory/{productId}/reservations/{reservationId}",            \
+         get_reservation)                                                                          \
+    HTTP("AdjustInventory", "POST", "inventory/{productId}/adjust", adjust_inventory)              \
+    HTTP("Health", "GET", "health", health)                                                        \
     TIMER("ReconcileInventory", "0 */5 * * * *", reconcile_inventory)
 
 /* Each handler is in the file of its name. */

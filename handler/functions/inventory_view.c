@@ -1,6 +1,7 @@
 #include "functions/inventory_view.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/strbuf.h"
@@ -37,25 +38,38 @@ static enum status append_reservation(struct inventory_view *view,
     return STATUS_OK;
 }
 
-void inventory_view_begin(struct inventory_view *view, const struct product_state *state,
-                          int64_t now_ms, struct strbuf *out) {
-    *view = (struct inventory_view){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
-    int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
-    /*
-     * A product id needs no escapes: inventory.h allows none of the characters that JSON escapes.
-     */
+/* A product id needs no escapes: inventory.h allows none of the characters that JSON escapes. */
+static void append_sums(struct product_state *state, int64_t now_ms, struct strbuf *out) {
+    int64_t total = state->product.total, available = inventory_available(state, now_ms);
     strbuf_appendf(out,
                    "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64
-                   ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64
-                   ",\"activeReservations\":[",
-                   state->product.id, total, total - reserved, reserved);
+                   ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64,
+                   state->product.id, total, available, total - available);
+}
+
+void inventory_view_write_sums(struct product_state *state, int64_t now_ms, struct strbuf *out) {
+    append_sums(state, now_ms, out);
+    strbuf_append_char(out, '}');
+}
+
+void inventory_view_begin(struct inventory_view *view, struct product_state *state,
+                          const char *customer_id, int64_t now_ms, struct strbuf *out) {
+    *view = (struct inventory_view){
+        .state = state, .customer_id = customer_id, .now_ms = now_ms, .out = out, .is_first = true};
+    append_sums(state, now_ms, out);
+    strbuf_append_string(out, ",\"activeReservations\":[");
+}
+
+static bool is_listed(const struct inventory_view *view, const struct reservation *reservation) {
+    return reservation->expires_ms > view->now_ms &&
+           (view->customer_id == NULL || strcmp(reservation->customer_id, view->customer_id) == 0);
 }
 
 enum status inventory_view_write(struct inventory_view *view, size_t count, bool *out_is_complete) {
     const struct reservation_list *list = &view->state->reservations;
     enum status status = STATUS_OK;
     for (; status == STATUS_OK && count > 0 && view->next < list->count; count--, view->next++) {
-        if (list->rows[view->next]->expires_ms > view->now_ms) {
+        if (is_listed(view, list->rows[view->next])) {
             status = append_reservation(view, list->rows[view->next]);
         }
     }

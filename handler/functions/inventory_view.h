@@ -18,16 +18,23 @@ struct product_state;
 struct strbuf;
 
 struct inventory_view {
-    const struct product_state *state; /* borrowed; with all rows, in order of expiry */
+    const struct product_state *state; /* borrowed; its rows are in order of expiry */
+    const char *customer_id;           /* borrowed; whose reservations are listed; NULL: all */
     int64_t now_ms;                    /* on storage's clock */
     struct strbuf *out;                /* borrowed */
     size_t next;                       /* index of the next reservation to look at */
     bool is_first;                     /* no reservation has been written yet */
 };
 
-/* Begins a view: appends everything but the reservations to `out`. */
-void inventory_view_begin(struct inventory_view *view, const struct product_state *state,
-                          int64_t now_ms, struct strbuf *out);
+/* Appends a whole view without the list of reservations. */
+void inventory_view_write_sums(struct product_state *state, int64_t now_ms, struct strbuf *out);
+
+/*
+ * Begins a view: appends everything but the reservations to `out`. The state has the rows of a
+ * snapshot that covers what is listed (inventory_service.h).
+ */
+void inventory_view_begin(struct inventory_view *view, struct product_state *state,
+                          const char *customer_id, int64_t now_ms, struct strbuf *out);
 
 /*
  * Looks at the next `count` (> 0) reservations and appends those that are active. After the last

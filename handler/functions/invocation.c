@@ -1,6 +1,7 @@
 #include "functions/invocation.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "functions/api_answer.h"
 
@@ -19,6 +20,16 @@ static const char *or_empty(const char *text) {
     return text == NULL ? "" : text;
 }
 
+/*
+ * Returns the query of the caller's URL. The host also sends it decoded, as the object Query. But
+ * there a value that was sent twice looks like one value with a comma in it.
+ */
+static const char *query_of(const cJSON *request) {
+    const char *url = or_empty(json_string(request, "Url"));
+    const char *mark = strchr(url, '?');
+    return mark == NULL ? "" : mark + 1;
+}
+
 static enum status read_request(const cJSON *request, struct invocation *out, struct error *err) {
     out->method = json_string(request, "Method");
     if (out->method == NULL) {
@@ -32,13 +43,16 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
     out->content_type = read_header(request, "Content-Type");
     out->content_encoding = read_header(request, "Content-Encoding");
     out->idempotency_key = read_header(request, "Idempotency-Key");
+    out->if_match = read_header(request, "If-Match");
+    out->if_none_match = read_header(request, "If-None-Match");
+    out->query = query_of(request);
     out->body = or_empty(cJSON_GetStringValue(body));
     return STATUS_OK;
 }
 
 enum status invocation_parse(const char *payload, size_t length, bool expects_request,
                              struct invocation *out, struct error *err) {
-    struct invocation invocation = {.body = ""};
+    struct invocation invocation = {.body = "", .query = ""};
     enum status status = json_parse_sent(payload, length, false, &invocation.root, err);
     if (status != STATUS_OK) {
         return status;

@@ -22,6 +22,9 @@ struct invocation {
     struct http_header_value content_type;
     struct http_header_value content_encoding;
     struct http_header_value idempotency_key;
+    struct http_header_value if_match;
+    struct http_header_value if_none_match;
+    const char *query; /* as the caller sent it, without '?' */
     /*
      * The caller's text; "" if there is none. The host sends base64 in its place for octet-stream
      * and multipart, but no function here takes those types.

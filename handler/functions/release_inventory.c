@@ -24,7 +24,9 @@ static cJSON *make_body(const struct inventory_request *request) {
 
 static void start_release(struct function_run *run) {
     static const struct change_kind release = {.operation = &operation_release,
-                                               .may_name_reservation = true,
+                                               .parts = CHANGE_QUANTITY | CHANGE_CUSTOMER |
+                                                        CHANGE_MAY_HAVE_RESERVATION,
+                                               .own_refusal = REFUSAL_NO_RESERVATION,
                                                .refused_http_status = 404,
                                                .activity = "Releasing",
                                                .make_body = make_body};

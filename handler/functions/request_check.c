@@ -142,6 +142,11 @@ static cJSON *parse_object(const struct function_request *request, struct http_r
     return NULL;
 }
 
+static bool is_absent(const cJSON *body, const char *name) {
+    const cJSON *item = cJSON_GetObjectItem(body, name);
+    return item == NULL || cJSON_IsNull(item);
+}
+
 static bool check_quantity(const cJSON *body, int64_t *out, struct http_response *response) {
     int64_t quantity = 0;
     if (!json_whole_number(cJSON_GetObjectItem(body, "quantity"), &quantity) || quantity < 1 ||
@@ -167,22 +172,82 @@ static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES],
     return true;
 }
 
+static void copy_lower_case(const char *id, char out[UUID_TEXT_BYTES]) {
+    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
+        out[i] = (char)(id[i] | 0x20); /* lower case: digits and '-' have this bit already */
+    }
+    out[UUID_TEXT_BYTES - 1] = '\0';
+}
+
+bool request_check_route_reservation(const struct function_request *request,
+                                     char out[UUID_TEXT_BYTES], struct http_response *response) {
+    const char *id = function_request_param(request, "reservationId");
+    if (!uuid_is_valid(id)) {
+        api_answer_error(response, 400, "InvalidReservationId", "A reservation id is a UUID.");
+        return false;
+    }
+    copy_lower_case(id, out);
+    return true;
+}
+
 static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES],
                                  struct http_response *response) {
-    const cJSON *item = cJSON_GetObjectItem(body, "reservationId");
-    if (item == NULL || cJSON_IsNull(item)) {
+    if (is_absent(body, "reservationId")) {
         return true;
     }
-    const char *id = cJSON_GetStringValue(item);
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(body, "reservationId"));
     if (id == NULL || !uuid_is_valid(id)) {
         api_answer_error(response, 400, "InvalidReservationId",
                          "reservationId must be a UUID, or absent.");
         return false;
     }
-    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        out[i] = (char)(id[i] | 0x20); /* lower case: digits and '-' have this bit already */
+    copy_lower_case(id, out);
+    return true;
+}
+
+static bool check_lifetime(const cJSON *body, int64_t max_ms, int64_t *out_ms,
+                           struct http_response *response) {
+    int64_t seconds = 0, max_s = max_ms / 1000;
+    if (is_absent(body, "lifetimeSeconds")) {
+        return true;
     }
-    out[UUID_TEXT_BYTES - 1] = '\0';
+    if (!json_whole_number(cJSON_GetObjectItem(body, "lifetimeSeconds"), &seconds) || seconds < 1 ||
+        seconds > max_s) {
+        api_answer_error(response, 400, "InvalidLifetime",
+                         "lifetimeSeconds must be a whole number from 1 to %lld, or absent.",
+                         (long long)max_s);
+        return false;
+    }
+    *out_ms = seconds * 1000;
+    return true;
+}
+
+static bool check_delta(const cJSON *body, int64_t *out, struct http_response *response) {
+    int64_t delta = 0;
+    if (!json_whole_number(cJSON_GetObjectItem(body, "delta"), &delta) || delta == 0 ||
+        delta < -INVENTORY_MAX_TOTAL || delta > INVENTORY_MAX_TOTAL) {
+        api_answer_error(response, 400, "InvalidDelta", "delta must be a whole number, and not 0.");
+        return false;
+    }
+    *out = delta;
+    return true;
+}
+
+static bool check_reason(const cJSON *body, char out[REASON_BYTES],
+                         struct http_response *response) {
+    if (is_absent(body, "reason")) {
+        return true;
+    }
+    const char *reason = cJSON_GetStringValue(cJSON_GetObjectItem(body, "reason"));
+    int64_t count = reason == NULL ? -1 : utf8_count_printable(reason);
+    if (count < 0 || count > REASON_MAX_CHARACTERS) {
+        api_answer_error(response, 400, "InvalidReason",
+                         "reason must be a string of up to %d characters without control "
+                         "characters, or absent.",
+                         REASON_MAX_CHARACTERS);
+        return false;
+    }
+    snprintf(out, REASON_BYTES, "%s", reason);
     return true;
 }
 
@@ -206,21 +271,69 @@ static bool check_idempotency_key(const struct http_header_value *key,
     return valid;
 }
 
-bool request_check_change(const struct function_request *request, bool with_reservation_id,
+bool request_check_entity_tag(const struct http_header_value *header, const char *name,
+                              struct entity_tag *out, struct http_response *response) {
+    if (!entity_tag_read(header, out)) {
+        api_answer_error(response, 400, "BadRequest",
+                         "%s must be one entity tag, like \"7\" with its quotes, or *.", name);
+        return false;
+    }
+    return true;
+}
+
+static bool check_if_match(const struct http_header_value *header, int64_t *out,
+                           struct http_response *response) {
+    struct entity_tag tag;
+    if (!request_check_entity_tag(header, "If-Match", &tag, response)) {
+        return false;
+    }
+    *out = entity_tag_expected_version(&tag);
+    return true;
+}
+
+/* Returns true if a member is required, or may be there and is. */
+static bool is_checked(const cJSON *body, const char *name, unsigned parts, unsigned required,
+                       unsigned optional) {
+    return (parts & required) != 0 || ((parts & optional) != 0 && !is_absent(body, name));
+}
+
+static bool check_members(const cJSON *body, unsigned parts, int64_t max_lifetime_ms,
                           struct change_request *out, struct http_response *response) {
-    *out = (struct change_request){0};
-    if (!request_check_product_id(request, response) || !check_content(request, response)) {
-        return false;
+    bool has_quantity =
+        is_checked(body, "quantity", parts, CHANGE_QUANTITY, CHANGE_MAY_HAVE_QUANTITY);
+    bool has_customer =
+        is_checked(body, "customerId", parts, CHANGE_CUSTOMER, CHANGE_MAY_HAVE_CUSTOMER);
+    return (!has_quantity || check_quantity(body, &out->quantity, response)) &&
+           (!has_customer || check_customer_id(body, out->customer_id, response)) &&
+           ((parts & CHANGE_MAY_HAVE_RESERVATION) == 0 ||
+            check_reservation_id(body, out->reservation_id, response)) &&
+           ((parts & CHANGE_MAY_HAVE_LIFETIME) == 0 ||
+            check_lifetime(body, max_lifetime_ms, &out->lifetime_ms, response)) &&
+           ((parts & CHANGE_DELTA) == 0 || (check_delta(body, &out->delta, response) &&
+                                            check_reason(body, out->reason, response)));
+}
+
+static bool check_body(const struct function_request *request, unsigned parts,
+                       int64_t max_lifetime_ms, struct change_request *out,
+                       struct http_response *response) {
+    bool has_body = request->body_length > 0 || request->body_too_large;
+    if (!has_body && (parts & CHANGE_MAY_HAVE_NO_BODY) != 0) {
+        return true;
     }
-    cJSON *body = parse_object(request, response);
-    if (body == NULL) {
-        return false;
-    }
-    bool valid =
-        check_quantity(body, &out->quantity, response) &&
-        check_customer_id(body, out->customer_id, response) &&
-        (!with_reservation_id || check_reservation_id(body, out->reservation_id, response)) &&
-        check_idempotency_key(&request->idempotency_key, response);
+    cJSON *body = check_content(request, response) ? parse_object(request, response) : NULL;
+    bool is_valid = body != NULL && check_members(body, parts, max_lifetime_ms, out, response);
     cJSON_Delete(body);
-    return valid;
+    return is_valid;
+}
+
+bool request_check_change(const struct function_request *request, unsigned parts,
+                          int64_t max_lifetime_ms, struct change_request *out,
+                          struct http_response *response) {
+    *out = (struct change_request){0};
+    return request_check_product_id(request, response) &&
+           ((parts & CHANGE_ROUTE_NAMES_RESERVATION) == 0 ||
+            request_check_route_reservation(request, out->reservation_id, response)) &&
+           check_body(request, parts, max_lifetime_ms, out, response) &&
+           check_idempotency_key(&request->idempotency_key, response) &&
+           check_if_match(&request->if_match, &out->expected_version, response);
 }

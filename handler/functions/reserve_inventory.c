@@ -36,6 +36,9 @@ static cJSON *make_body(const struct inventory_request *request) {
 
 static void start_reserve(struct function_run *run) {
     static const struct change_kind reserve = {.operation = &operation_reserve,
+                                               .parts = CHANGE_QUANTITY | CHANGE_CUSTOMER |
+                                                        CHANGE_MAY_HAVE_LIFETIME,
+                                               .own_refusal = REFUSAL_NOT_ENOUGH,
                                                .refused_http_status = 409,
                                                .activity = "Reserving",
                                                .make_body = make_body};

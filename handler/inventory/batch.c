@@ -19,9 +19,15 @@ static bool has_record(const struct inventory_request *request) {
     return request->record.key_hash[0] != '\0';
 }
 
-bool batch_lacks_rows(const struct inventory_request *request) {
+static bool is_in_memory(const struct product_state *state, const char *reservation_id) {
+    return reservation_id != NULL &&
+           reservation_list_find(&state->reservations, reservation_id) != NULL;
+}
+
+bool batch_lacks_rows(const struct batch *batch, const struct inventory_request *request) {
     return request->operation->rows != ROWS_NONE && !request->has_rows && !has_record(request) &&
-           request->stage != REQUEST_DECIDED;
+           request->stage != REQUEST_DECIDED &&
+           !is_in_memory(batch->state, request->reservation_id);
 }
 
 bool batch_lacks_record(const struct inventory_request *request) {
@@ -64,8 +70,14 @@ bool batch_has_room(const struct batch *batch, const struct inventory_request *r
     return changes + has_key(request) <= inventory_room(batch->state, batch->certain_ms);
 }
 
-enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request) {
+int64_t batch_lifetime_ms(const struct batch *batch, const struct inventory_request *request) {
+    return request->lifetime_ms > 0 ? request->lifetime_ms : batch->lifetime_ms;
+}
+
+enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request,
+                                enum refusal refusal) {
     bool is_looked_up = !has_key(request) || request->stage == REQUEST_LOOKED_UP;
+    request->refusal = refusal;
     request->available = inventory_available(batch->state, batch->now_ms);
     return is_looked_up ? REQUEST_DECIDED : REQUEST_NEEDS_RECORD;
 }
@@ -79,6 +91,8 @@ enum request_stage batch_grant(struct batch *batch, struct inventory_request *re
     }
     struct idempotency_record record = {.quantity = units,
                                         .available = request->available,
+                                        .total = request->total,
+                                        .remaining = request->remaining,
                                         .version = batch->state->product.version + 1,
                                         .reserved_ms = request->reservation.reserved_ms,
                                         .expires_ms = request->reservation.expires_ms,
@@ -86,6 +100,7 @@ enum request_stage batch_grant(struct batch *batch, struct inventory_request *re
     memcpy(record.key_hash, request->key_hash, sizeof record.key_hash);
     memcpy(record.request_hash, request->request_hash, sizeof record.request_hash);
     snprintf(record.reservation_id, sizeof record.reservation_id, "%s", reservation_id);
+    snprintf(record.customer_id, sizeof record.customer_id, "%s", request->holder_id);
     /* Without its record a repeat would be carried out again, so a failure fails the batch. */
     batch->failure = product_state_add_record(batch->state, &record);
     return REQUEST_DECIDED;
@@ -117,12 +132,35 @@ static enum request_stage batch_answer_repeat(struct inventory_request *request,
     }
     request->units = record->quantity;
     request->available = record->available;
+    request->total = record->total;
+    request->remaining = record->remaining;
     request->version = record->version;
     request->reservation = (struct reservation_terms){.quantity = record->quantity,
                                                       .reserved_ms = record->reserved_ms,
                                                       .expires_ms = record->expires_ms};
     snprintf(request->reservation.id, sizeof request->reservation.id, "%s", record->reservation_id);
+    snprintf(request->holder_id, sizeof request->holder_id, "%s", record->customer_id);
     return REQUEST_DECIDED;
+}
+
+/* Returns true if the request would change the version that it expects. */
+static bool is_expected_version(const struct batch *batch,
+                                const struct inventory_request *request) {
+    const struct product_state *state = batch->state;
+    return request->expected_version == 0 ||
+           (request->expected_version == state->product.version && state->change_count == 0);
+}
+
+static enum request_stage batch_decide_anew(struct batch *batch,
+                                            struct inventory_request *request) {
+    const struct idempotency_record *record = find_record(batch, request);
+    if (record != NULL) {
+        return batch_answer_repeat(request, record);
+    }
+    if (!is_expected_version(batch, request)) {
+        return batch_refuse(batch, request, REFUSAL_OTHER_VERSION);
+    }
+    return request->operation->decide(batch, request);
 }
 
 /*
@@ -136,11 +174,12 @@ static bool batch_decide_one(struct batch *batch, struct inventory_request *requ
     enum request_stage before = request->stage;
     request->status = STATUS_OK;
     request->is_repeat = false;
-    request->units = 0;
+    request->units = request->total = request->remaining = 0;
+    request->refusal = REFUSAL_NONE;
+    request->reservation = (struct reservation_terms){.quantity = 0};
+    request->holder_id[0] = '\0';
     request->version = 0; /* that of the commit, unless it is set before */
-    const struct idempotency_record *record = find_record(batch, request);
-    request->stage = record == NULL ? request->operation->decide(batch, request)
-                                    : batch_answer_repeat(request, record);
+    request->stage = batch_decide_anew(batch, request);
     return request->stage != before;
 }
 

@@ -18,6 +18,9 @@
  *   - A batch with changes needs no validation: its commit succeeds only if the product is the
  *     cached one. A batch without changes has no commit. So a refusal holds only if the product was
  *     validated after the request came.
+ *   - A request that expects a version (If-Match) is refused unless that version is stored, and no
+ *     request before it in the batch changes the product: its change would be one to the version
+ *     after. A repeat gets the first answer, whatever version it expects.
  *   - The answers hold once the batch is committed, or if there was nothing to commit.
  */
 #ifndef INVENTORY_BATCH_H
@@ -33,7 +36,7 @@ struct batch {
     struct inventory_requests requests; /* in order of arrival */
     const char *product_id;
     struct product_state *state;        /* the cached product; decisions change it */
-    int64_t lifetime_ms;                /* of new reservations */
+    int64_t lifetime_ms;                /* of reservations whose requests name no other */
     const struct random_source *random; /* for their ids */
     int64_t now_ms;                     /* storage's time, at which everything is decided */
     int64_t certain_ms;  /* <= now_ms; storage has certainly reached it: rows are removed by it */
@@ -64,8 +67,11 @@ void batch_forget_decision(struct inventory_request *request);
 /* Makes every request with a key need a look-up. */
 void batch_look_up_keys(struct batch *batch);
 
-/* Return true if a request still needs a look-up of its rows, or of its key's record. */
-bool batch_lacks_rows(const struct inventory_request *request);
+/*
+ * Return true if a request still needs a look-up of its rows, or of its key's record. One that
+ * names a reservation that is in memory needs no look-up of it.
+ */
+bool batch_lacks_rows(const struct batch *batch, const struct inventory_request *request);
 bool batch_lacks_record(const struct inventory_request *request);
 
 /*
@@ -81,12 +87,17 @@ void batch_complete_answers(struct batch *batch, int renewal_count);
 bool batch_has_room(const struct batch *batch, const struct inventory_request *request,
                     int changes);
 
+/* Returns how long the reservation of a request is to last. */
+int64_t batch_lifetime_ms(const struct batch *batch, const struct inventory_request *request);
+
 /* Refuses a request, unless its key has to be looked up first. Returns the request's stage. */
-enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request);
+enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request,
+                                enum refusal refusal);
 
 /*
  * Grants `units`, and adds the record of the request's key to the commit. The record names
- * `reservation_id`, which may be "". Returns the request's stage.
+ * `reservation_id`, which may be "", and the rest of the answer, which the request has by then.
+ * Returns the request's stage.
  */
 enum request_stage batch_grant(struct batch *batch, struct inventory_request *request,
                                int64_t units, const char *reservation_id);

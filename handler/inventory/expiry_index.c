@@ -45,7 +45,8 @@ static bool change_needs_row(const struct product_state *state, struct product *
                              struct expiry_row *row) {
     int64_t *indexed_ms;
     if (at < state->changed_count) {
-        if (state->changed[at]->mark != RESERVATION_ADDED) {
+        enum reservation_mark mark = state->changed[at]->mark;
+        if (mark != RESERVATION_ADDED && mark != RESERVATION_EXTENDED) {
             return false;
         }
         *row =

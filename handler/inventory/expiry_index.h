@@ -14,6 +14,8 @@
  *   The product's row says which expiry rows were written last (indexed_due_ms, indexed_keep_ms).
  *   While they stay the same, a commit needs no further row. So the busiest product costs one
  *   insert a minute for its reservations, and one an hour for its records.
+ *   An extended reservation gets the row of its new minute. The row of its old one is stale, and
+ *   costs a visit that finds the reservation active.
  *   A row for reservations is deleted EXPIRY_GRACE_MS after the end of its minute. Until then a
  *   commit that was decided before the expiry, and relies on the row, may still be on its way.
  *   A commit has a deadline of seconds. Should one arrive even after the grace time, the product's

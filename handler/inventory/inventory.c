@@ -141,6 +141,42 @@ int64_t inventory_release(struct product_state *state, const char *customer_id,
     return released;
 }
 
+/* A removed reservation is one whose row is gone. */
+struct reservation *inventory_find_named(const struct product_state *state,
+                                         const char *reservation_id, const char *customer_id,
+                                         int64_t now_ms, enum refusal *out_refusal) {
+    struct reservation *row = reservation_list_find(&state->reservations, reservation_id);
+    int64_t expires_ms = INT64_MAX;
+    if (row == NULL || reservation_is_removed(row) ||
+        (customer_id != NULL && strcmp(row->customer_id, customer_id) != 0)) {
+        row = NULL;
+        (void)uuid_v8_time(reservation_id, &expires_ms);
+    } else {
+        expires_ms = row->expires_ms;
+    }
+    if (row != NULL && expires_ms > now_ms) {
+        return row;
+    }
+    *out_refusal = expires_ms <= now_ms ? REFUSAL_EXPIRED : REFUSAL_NO_RESERVATION;
+    return NULL;
+}
+
+void inventory_confirm(struct product_state *state, struct reservation *reservation, int units) {
+    if (reservation->mark == RESERVATION_ADDED) {
+        state->change_count++; /* the total changes, even if that row never comes to be */
+    }
+    product_state_take(state, reservation, units);
+    state->product.available -= units;
+    state->product.total -= units;
+}
+
+void inventory_extend(struct product_state *state, struct reservation *reservation,
+                      int64_t expires_ms) {
+    if (expires_ms > reservation->expires_ms) {
+        product_state_extend(state, reservation, expires_ms);
+    }
+}
+
 bool inventory_set_total(struct product_state *state, int64_t total) {
     assert(total >= 0);
     int64_t more = total - state->product.total;

@@ -44,6 +44,16 @@ enum {
     INVENTORY_EXPIRE_FEW = 8,
 };
 
+/* Why the rules refuse a request. */
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_NOT_ENOUGH,         /* fewer units are available */
+    REFUSAL_NO_RESERVATION,     /* the customer has none, or not the one that is named */
+    REFUSAL_EXPIRED,            /* the reservation that is named has expired */
+    REFUSAL_QUANTITY_TOO_LARGE, /* more than the reservation holds, or a total can be */
+    REFUSAL_OTHER_VERSION,      /* the product's version is not the one that is expected */
+};
+
 /* Returns true if a reservation in memory has expired at `now_ms`, and was not removed yet. */
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms);
 
@@ -96,6 +106,31 @@ int64_t inventory_release(struct product_state *state, const char *customer_id,
 /* Returns how many changes such a release would make with enough room. */
 int inventory_release_changes(const struct product_state *state, const char *customer_id,
                               const char *reservation_id, int64_t quantity, int64_t now_ms);
+
+/*
+ * Finds the active reservation that a request names. With a `customer_id` (NULL: any) it must be
+ * that customer's. Returns NULL if there is none, and sets *out_refusal: EXPIRED if it has expired,
+ * or its row is gone and its first expiry has passed, whatever became of it; else NO_RESERVATION.
+ * So the answer does not depend on when an expired row is removed. The state must hold the row, if
+ * storage has it.
+ */
+struct reservation *inventory_find_named(const struct product_state *state,
+                                         const char *reservation_id, const char *customer_id,
+                                         int64_t now_ms, enum refusal *out_refusal);
+
+/*
+ * Makes `units` (1 to all) of an active reservation a sale: they leave it and the total, and
+ * `available` stays. The reservation may be freed. The caller has checked that there is room for
+ * one change.
+ */
+void inventory_confirm(struct product_state *state, struct reservation *reservation, int units);
+
+/*
+ * Lets an active reservation expire at `expires_ms`, but never earlier than before. The caller has
+ * checked that there is room for one change.
+ */
+void inventory_extend(struct product_state *state, struct reservation *reservation,
+                      int64_t expires_ms);
 
 /*
  * Sets the product's total (>= 0), and changes `available` by the difference. Returns false if more

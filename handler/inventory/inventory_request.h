@@ -16,11 +16,12 @@
 #include "base/status.h"
 #include "http/event_loop.h"
 #include "http/loop_call.h"
-#include "inventory/product_state.h"
+#include "inventory/inventory.h"
 #include "inventory/store_preparation.h"
 
 struct operation;
 struct product_pipeline;
+struct inventory_query;
 
 /*
  * How far a request has come in its batch:
@@ -50,11 +51,18 @@ struct inventory_request {
     const struct operation *operation;
     const struct correlation *correlation; /* the invocation's; NULL: none */
     const char *product_id;
-    const char *customer_id;        /* reserve, release */
-    const char *reservation_id;     /* release: only this one; NULL: any of the customer's */
-    const char *idempotency_key;    /* NULL: none */
-    int64_t quantity;               /* units; set total: the new total */
-    struct product_state *snapshot; /* snapshot: initialized; receives all rows */
+    /* Reserve, release. Confirm, extend: the reservation must be this customer's; NULL: any. */
+    const char *customer_id;
+    /* Confirm, extend. Release: only this one; NULL: any of the customer's. In lower case. */
+    const char *reservation_id;
+    const char *idempotency_key; /* NULL: none */
+    /* Units. Confirm: 0 is all. Set total: the new total. Adjust: the difference, but 0. */
+    int64_t quantity;
+    int64_t lifetime_ms;            /* reserve, extend; 0: the usual one */
+    int64_t expected_version;       /* change only this version; 0: any; below 0: none is right */
+    const char *reason;             /* adjust: for the log; NULL: none */
+    struct product_state *snapshot; /* snapshot: initialized; receives the rows of the query */
+    const struct inventory_query *snapshot_query; /* NULL: all rows */
 
     /* Called once, on the loop's thread. It may free the request, or submit it again. */
     void (*done)(struct inventory_request *request);
@@ -68,11 +76,19 @@ struct inventory_request {
      */
     enum status status;   /* inventory_service.h lists them */
     struct error failure; /* the same in words */
-    int64_t units;        /* reserved or released; 0: the rules refuse the request */
-    int64_t available;    /* units, after this request */
-    int64_t version;      /* the version of the product that this answer is about */
-    int64_t total;        /* set total: the total now, changed or not */
-    struct reservation_terms reservation; /* reserve, if units > 0 */
+    /*
+     * Reserved, released or confirmed; adjust: by how many the stock has changed, up or down;
+     * extend: in the reservation. 0: the rules refuse the request, and `refusal` says why.
+     */
+    int64_t units;
+    enum refusal refusal;
+    int64_t available; /* units, after this request */
+    int64_t version;   /* the version of the product that this answer is about */
+    int64_t total;     /* confirm, adjust, set total: the total now, changed or not */
+    int64_t remaining; /* confirm: units that stay reserved */
+    /* Reserve, confirm, extend, if units > 0. QUANTITY_TOO_LARGE: the one that holds fewer. */
+    struct reservation_terms reservation;
+    char holder_id[CUSTOMER_ID_BYTES]; /* confirm, extend, if units > 0: the customer */
     int64_t committed_units;  /* in all its batches, also before a failure; expire: reservations */
     int64_t expired_until_ms; /* expire: no reservation is left that had expired by then */
     int renewal_count;        /* renewals of the lease during its batch */

@@ -10,14 +10,19 @@
 #include "inventory/product_read.h"
 #include "lease/lease_names.h"
 
-enum { KEY_TEXT_BYTES = 1024 };
+enum { KEY_TEXT_BYTES = 1024, REQUEST_TEXT_BYTES = 4096 };
 
 void inventory_service_init(struct inventory_service *service, const struct platform *platform,
                             struct inventory_store *store, struct lease_manager *leases,
                             const struct inventory_options *options, int64_t acquire_timeout_ms) {
-    *service = (struct inventory_service){.platform = platform, .store = store, .leases = leases};
+    *service = (struct inventory_service){.platform = platform,
+                                          .store = store,
+                                          .leases = leases,
+                                          .max_reservation_lifetime_ms =
+                                              options->max_reservation_lifetime_ms};
     store_preparation_init(&service->preparation, store, options->seeds, options->seed_count,
                            options->is_prepared);
+    service_health_init(&service->health, platform, store, &service->preparation, leases);
     product_queues_init(
         &service->queues,
         &(struct pipeline_shared){.platform = platform,
@@ -34,32 +39,54 @@ void inventory_service_cleanup(struct inventory_service *service) {
 
 /* ---- keys ---- */
 
+static const char *or_empty(const char *text) {
+    return text == NULL ? "" : text;
+}
+
 /*
- * Writes a request's own key, or the one that a release of one reservation gets. The latter has
- * line breaks, which a caller's key cannot have. It has the customer in it, so that another
- * customer's release of the same reservation is no repeat. Returns false if there is no key.
+ * Writes a request's own key, or the one that a release or confirm of one reservation gets. The
+ * latter has line breaks, which a caller's key cannot have. It has the customer in it, so that
+ * another customer's release of the same reservation is no repeat. Returns false if there is no
+ * key.
  */
 static bool write_key(const struct inventory_request *request, char out[KEY_TEXT_BYTES]) {
     if (request->idempotency_key != NULL) {
         snprintf(out, KEY_TEXT_BYTES, "%s", request->idempotency_key);
-    } else if (request->reservation_id != NULL) {
-        snprintf(out, KEY_TEXT_BYTES, "release\n%s\n%lld\n%s", request->reservation_id,
-                 (long long)request->quantity, request->customer_id);
+    } else if (request->operation->automatic_key != NULL && request->reservation_id != NULL) {
+        snprintf(out, KEY_TEXT_BYTES, "%s\n%s\n%lld\n%s", request->operation->automatic_key,
+                 request->reservation_id, (long long)request->quantity,
+                 or_empty(request->customer_id));
     } else {
         return false;
     }
     return true;
 }
 
+/*
+ * Writes all that a request asks for. Its hash is stored, so the text of a request never changes:
+ * what newer releases add to it is written only if it is given.
+ */
+static void write_request(const struct inventory_request *request, char out[REQUEST_TEXT_BYTES]) {
+    size_t written =
+        (size_t)snprintf(out, REQUEST_TEXT_BYTES, "%d\n%lld\n%s\n%s",
+                         request->operation->stored_code, (long long)request->quantity,
+                         or_empty(request->reservation_id), or_empty(request->customer_id));
+    if (request->lifetime_ms > 0) {
+        written += (size_t)snprintf(out + written, REQUEST_TEXT_BYTES - written, "\nlifetime %lld",
+                                    (long long)request->lifetime_ms);
+    }
+    if (request->reason != NULL) {
+        snprintf(out + written, REQUEST_TEXT_BYTES - written, "\nreason %s", request->reason);
+    }
+}
+
 static enum status hash_key(struct inventory_request *request) {
-    char key[KEY_TEXT_BYTES], request_text[KEY_TEXT_BYTES];
+    char key[KEY_TEXT_BYTES], request_text[REQUEST_TEXT_BYTES];
     request->key_hash[0] = '\0';
     if (!write_key(request, key)) {
         return STATUS_OK;
     }
-    snprintf(request_text, sizeof request_text, "%d\n%lld\n%s\n%s", request->operation->stored_code,
-             (long long)request->quantity,
-             request->reservation_id == NULL ? "" : request->reservation_id, request->customer_id);
+    write_request(request, request_text);
     enum status status = crypto_sha256_hex(key, strlen(key), request->key_hash);
     if (status != STATUS_OK) {
         return status;
@@ -101,6 +128,7 @@ static void service_on_available(void *context, enum status status, const struct
     struct inventory_request *request = late->request;
     if (status == STATUS_OK) {
         request->available = inventory_available(&late->state, late->now_ms);
+        request->total = late->state.product.total;
         request->version = late->state.product.version;
     } else {
         request->failure = *err;
@@ -217,11 +245,42 @@ void inventory_service_cancel(struct inventory_service *service) {
 
 /* ---- snapshots ---- */
 
+/* Rows that expire within this time are read too, for the time that the read takes. */
+enum { SNAPSHOT_AHEAD_MS = 10000 };
+
+static struct inventory_query make_query(const struct inventory_snapshot *snapshot) {
+    struct inventory_store *store = snapshot->service->store;
+    struct inventory_query query = {.until_ms = store->ops->now_ms(store) + SNAPSHOT_AHEAD_MS};
+    switch (snapshot->kind) {
+    case SNAPSHOT_ALL:
+        query = (struct inventory_query){.all = true};
+        break;
+    case SNAPSHOT_SUMS:
+        break;
+    case SNAPSHOT_CUSTOMER:
+        query.customer_id = snapshot->customer_id;
+        break;
+    case SNAPSHOT_RESERVATION:
+        query.reservation_id = snapshot->reservation_id;
+        query.later_only = true;
+        break;
+    }
+    return query;
+}
+
+bool inventory_snapshot_is_as_committed(const struct inventory_snapshot *snapshot) {
+    return !inventory_has_expired(&snapshot->state, snapshot->now_ms);
+}
+
 static void service_end_snapshot(struct inventory_snapshot *snapshot, enum status status,
                                  const struct error *err) {
     snapshot->status = status;
     if (status == STATUS_OK) {
         snapshot->now_ms = snapshot->service->store->ops->now_ms(snapshot->service->store);
+        if (snapshot->kind == SNAPSHOT_SUMS || snapshot->kind == SNAPSHOT_CUSTOMER) {
+            /* Rows that expire later may be missing. */
+            snapshot->now_ms = clock_min_ms(snapshot->now_ms, snapshot->query.until_ms);
+        }
     } else {
         snapshot->failure = *err;
         store_preparation_note_status(&snapshot->service->preparation, status, &snapshot->failure);
@@ -247,6 +306,7 @@ static void read_with_lease(struct inventory_snapshot *snapshot) {
                                                    .correlation = snapshot->correlation,
                                                    .product_id = snapshot->product_id,
                                                    .snapshot = &snapshot->state,
+                                                   .snapshot_query = &snapshot->query,
                                                    .done = service_on_snapshot_taken,
                                                    .context = snapshot};
     inventory_service_submit(snapshot->service, &snapshot->request);
@@ -268,9 +328,9 @@ static void read_without_lease(void *context, enum status status, const struct e
         return;
     }
     const struct correlation *before = correlation_use(snapshot->correlation);
-    product_read(snapshot->service->store, snapshot->product_id,
-                 &(struct inventory_query){.all = true}, &snapshot->state, service_on_snapshot_read,
-                 snapshot);
+    snapshot->query = make_query(snapshot);
+    product_read(snapshot->service->store, snapshot->product_id, &snapshot->query, &snapshot->state,
+                 service_on_snapshot_read, snapshot);
     correlation_use(before);
 }
 

@@ -7,9 +7,9 @@
  * answers (product_pipeline.h). A snapshot needs no lease, as a rule.
  *
  * Keys     An Idempotency-Key belongs to one product. Its record is kept for at least 24 hours.
- *          A release that names a reservation, but has no key, gets a key made of all it asks for.
- *          So it changes nothing if it is sent again. To release as many units of the reservation
- *          once more, send a key.
+ *          A release or confirm that names a reservation, but has no key, gets a key made of all it
+ *          asks for. So it changes nothing if it is sent again. To release or confirm as many units
+ *          of the reservation once more, send a key.
  * Threads  The loop's. The functions that block may be called from any other thread.
  */
 #ifndef INVENTORY_INVENTORY_SERVICE_H
@@ -25,6 +25,7 @@
 #include "inventory/inventory_store.h"
 #include "inventory/operation.h"
 #include "inventory/product_queues.h"
+#include "inventory/service_health.h"
 #include "inventory/store_preparation.h"
 #include "lease/lease_manager.h"
 
@@ -32,8 +33,9 @@ enum { RECONCILIATION_LEASE_S = 60 };
 #define RECONCILIATION_LEASE_NAME "inventory-reconciliation-job"
 
 struct inventory_options {
-    int64_t reservation_lifetime_ms; /* > 0 */
-    int64_t processing_time_ms;      /* >= 0; simulated work while the lease is held */
+    int64_t reservation_lifetime_ms;     /* > 0 */
+    int64_t max_reservation_lifetime_ms; /* what a request may name; at least the one above */
+    int64_t processing_time_ms;          /* >= 0; simulated work while the lease is held */
     const struct seed_product *seeds;
     size_t seed_count;
     bool is_prepared; /* other programs make the store ready; this one just uses it */
@@ -45,6 +47,8 @@ struct inventory_service {
     struct lease_manager *leases;
     struct store_preparation preparation;
     struct product_queues queues;
+    struct service_health health;
+    int64_t max_reservation_lifetime_ms;
 };
 
 /* All is borrowed, and must outlive the service. */
@@ -80,10 +84,24 @@ void inventory_service_cancel(struct inventory_service *service);
  */
 void inventory_service_submit(struct inventory_service *service, struct inventory_request *request);
 
-/* A product with all its rows, as they were at one moment. */
+/*
+ * Which rows of a product a snapshot has. All but SNAPSHOT_ALL cost one request as a rule, however
+ * many reservations there are. Some have rows beside those that were asked for.
+ */
+enum snapshot_kind {
+    SNAPSHOT_ALL,
+    SNAPSHOT_SUMS,        /* those that inventory_available needs at now_ms */
+    SNAPSHOT_CUSTOMER,    /* these, and all of customer_id */
+    SNAPSHOT_RESERVATION, /* the one called reservation_id, if it exists. Not for sums */
+};
+
+/* A product with all its rows, or some, as they were at one moment. */
 struct inventory_snapshot {
     /* ---- what is asked for. All borrowed ---- */
+    enum snapshot_kind kind;
     const char *product_id;
+    const char *customer_id;
+    const char *reservation_id;            /* in lower case */
     const struct correlation *correlation; /* the invocation's; NULL: none */
 
     /* Called once, on the loop's thread. It may free the snapshot. */
@@ -93,14 +111,21 @@ struct inventory_snapshot {
     /* ---- the answer ---- */
     enum status status;         /* one of inventory_service_submit's */
     struct error failure;       /* the same in words */
-    struct product_state state; /* STATUS_OK: all rows. Its owner cleans it up in any case */
+    struct product_state state; /* STATUS_OK: the rows. Its owner cleans it up in any case */
     int64_t now_ms;             /* storage's time; a row that expires later is active */
 
     /* ---- the service's ---- */
     struct inventory_service *service;
     struct preparation_waiter waiter;
+    struct inventory_query query;
     struct inventory_request request;
 };
+
+/*
+ * Returns true if the answer made of a snapshot, not of kind RESERVATION, is the one that its
+ * version had from the start: no reservation has expired since, or all that did were removed.
+ */
+bool inventory_snapshot_is_as_committed(const struct inventory_snapshot *snapshot);
 
 /*
  * Takes a snapshot, and then calls its `done`, never inside this call. It acquires the product's

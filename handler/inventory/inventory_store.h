@@ -58,7 +58,8 @@ struct inventory_query {
     int64_t until_ms;
     /*
      * The read may stop when it has this many of the customer's reservations that expire after
-     * until_ms. 0: it takes all of them.
+     * until_ms: those that expire first, and perhaps others. 0: it takes all of them. Only with a
+     * customer_id.
      */
     int limit;
     /* Leaves out the reservations that expire at or before until_ms. */
@@ -162,7 +163,7 @@ struct inventory_store_ops {
 
     /*
      * Lets find_expired find the product after `expires_ms`, when a reservation has expired. A
-     * commit that adds a reservation does this first, unless its product's indexed_due_ms says that
+     * commit that adds or extends a reservation does this first, unless its product's indexed_due_ms says that
      * it is done. A caller can do it earlier, for example while it acquires the lease, and so save
      * the commit a round trip. It then sets state.product.indexed_due_ms to *out_indexed_due_ms
      * before the commit. The product need not have been read.

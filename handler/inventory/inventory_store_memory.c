@@ -292,13 +292,23 @@ static enum status copy_added(const struct product_state *changed, struct produc
     return status;
 }
 
-/* Applies the reductions and removals of a commit. The version must have been checked. */
+static void apply_change(struct product_state *stored, const struct reservation *row) {
+    struct reservation *target = reservation_list_find(&stored->reservations, row->id);
+    if (target != NULL && target->expires_ms < row->expires_ms) {
+        product_state_extend(stored, target, row->expires_ms);
+    }
+    if (target != NULL && target->quantity > row->quantity) {
+        product_state_take(stored, target, target->quantity - row->quantity);
+    }
+}
+
+/*
+ * Applies the extensions, reductions and removals of a commit. The version must have been checked.
+ */
 static void apply_changes(struct product_state *stored, const struct product_state *changed) {
     for (size_t i = 0; i < changed->changed_count; i++) {
-        const struct reservation *row = changed->changed[i];
-        struct reservation *target = reservation_list_find(&stored->reservations, row);
-        if (row->mark != RESERVATION_ADDED && target != NULL && target->quantity > row->quantity) {
-            product_state_take(stored, target, target->quantity - row->quantity);
+        if (changed->changed[i]->mark != RESERVATION_ADDED) {
+            apply_change(stored, changed->changed[i]);
         }
     }
     product_state_committed(stored);

@@ -1,6 +1,9 @@
 #include "inventory/operation.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
+#include "base/utc.h"
 #include "inventory/batch.h"
 #include "inventory/inventory.h"
 
@@ -18,14 +21,14 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
         return request->stage;
     }
     if (request->quantity > inventory_available(batch->state, batch->now_ms)) {
-        return batch_refuse(batch, request);
+        return batch_refuse(batch, request, REFUSAL_NOT_ENOUGH);
     }
     if (request->quantity > batch->state->product.available) {
         (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
-    request->status =
-        inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
-                          batch->lifetime_ms, batch->random, &reserved, &reservation);
+    request->status = inventory_reserve(batch->state, request->customer_id, request->quantity,
+                                        batch->now_ms, batch_lifetime_ms(batch, request),
+                                        batch->random, &reserved, &reservation);
     if (request->status != STATUS_OK) {
         error_set(&request->failure, request->status, "making a reservation");
         return REQUEST_DECIDED;
@@ -50,10 +53,55 @@ static enum request_stage decide_release(struct batch *batch, struct inventory_r
     int64_t units = inventory_release(batch->state, request->customer_id, request->reservation_id,
                                       request->quantity, batch->now_ms, keys);
     if (units == 0) {
-        return batch_refuse(batch, request);
+        return batch_refuse(batch, request, REFUSAL_NO_RESERVATION);
     }
     return batch_grant(batch, request, units,
                        request->reservation_id == NULL ? "" : request->reservation_id);
+}
+
+/* Finds the reservation that is named, for a rule that changes it. Returns NULL if it refuses. */
+static struct reservation *find_named(struct batch *batch, struct inventory_request *request,
+                                      enum refusal *out_refusal) {
+    struct reservation *row = inventory_find_named(
+        batch->state, request->reservation_id, request->customer_id, batch->now_ms, out_refusal);
+    if (row != NULL) {
+        request->reservation = inventory_terms(row);
+        snprintf(request->holder_id, sizeof request->holder_id, "%s", row->customer_id);
+    }
+    return row;
+}
+
+static enum request_stage decide_confirm(struct batch *batch, struct inventory_request *request) {
+    enum refusal refusal = REFUSAL_NONE;
+    if (!batch_has_room(batch, request, 1)) {
+        return request->stage;
+    }
+    struct reservation *row = find_named(batch, request, &refusal);
+    if (row == NULL) {
+        return batch_refuse(batch, request, refusal);
+    }
+    if (request->quantity > row->quantity) {
+        return batch_refuse(batch, request, REFUSAL_QUANTITY_TOO_LARGE);
+    }
+    int units = request->quantity == 0 ? row->quantity : (int)request->quantity;
+    request->remaining = row->quantity - units;
+    inventory_confirm(batch->state, row, units);
+    request->total = batch->state->product.total;
+    return batch_grant(batch, request, units, request->reservation_id);
+}
+
+static enum request_stage decide_extend(struct batch *batch, struct inventory_request *request) {
+    enum refusal refusal = REFUSAL_NONE;
+    if (!batch_has_room(batch, request, 1)) {
+        return request->stage;
+    }
+    struct reservation *row = find_named(batch, request, &refusal);
+    if (row == NULL) {
+        return batch_refuse(batch, request, refusal);
+    }
+    inventory_extend(batch->state, row, batch->now_ms + batch_lifetime_ms(batch, request));
+    request->reservation = inventory_terms(row);
+    return batch_grant(batch, request, row->quantity, request->reservation_id);
 }
 
 /* Removes as many rows as the transaction has room for. The rest follows in later batches. */
@@ -80,10 +128,35 @@ static enum request_stage decide_set_total(struct batch *batch, struct inventory
         int64_t needed = product->total - request->quantity;
         (void)inventory_expire_for(batch->state, needed, batch->certain_ms, 1);
     }
+    request->refusal = can_be_met ? REFUSAL_NONE : REFUSAL_NOT_ENOUGH;
     request->is_set = inventory_set_total(batch->state, request->quantity);
     request->total = product->total;
     request->available = inventory_available(batch->state, batch->now_ms);
     return request->is_set || !can_be_met ? REQUEST_DECIDED : request->stage;
+}
+
+/* Units go only from those that are available. As for a reserve, expired rows go first. */
+static enum request_stage decide_adjust(struct batch *batch, struct inventory_request *request) {
+    const struct product *product = &batch->state->product;
+    int64_t leaving = request->quantity < 0 ? -request->quantity : 0;
+    request->total = product->total;
+    if (!batch_has_room(batch, request, 1)) {
+        return request->stage;
+    }
+    if (leaving > inventory_available(batch->state, batch->now_ms)) {
+        return batch_refuse(batch, request, REFUSAL_NOT_ENOUGH);
+    }
+    if (request->quantity > INVENTORY_MAX_TOTAL - product->total) {
+        return batch_refuse(batch, request, REFUSAL_QUANTITY_TOO_LARGE);
+    }
+    if (leaving > product->available) {
+        (void)inventory_expire_for(batch->state, leaving, batch->certain_ms, 2);
+    }
+    if (!inventory_set_total(batch->state, product->total + request->quantity)) {
+        return request->stage;
+    }
+    request->total = product->total;
+    return batch_grant(batch, request, leaving > 0 ? leaving : request->quantity, "");
 }
 
 /* Its look-up has read the rows under the lease. */
@@ -106,6 +179,27 @@ static void log_released(const char *product_id, const struct inventory_request 
               (long long)request->units, product_id, request->renewal_count);
 }
 
+static void log_confirmed(const char *product_id, const struct inventory_request *request) {
+    log_event(LOG_INFORMATION,
+              "✓ Successfully confirmed %lld units of %s. Reservation: %s Renewal count: %d",
+              (long long)request->units, product_id, request->reservation.id,
+              request->renewal_count);
+}
+
+static void log_extended(const char *product_id, const struct inventory_request *request) {
+    char expires_at[UTC_TEXT_BYTES];
+    utc_format_iso8601_ms(request->reservation.expires_ms, expires_at);
+    log_event(LOG_INFORMATION,
+              "✓ Extended reservation %s of %s. New expiration: %s Renewal count: %d",
+              request->reservation.id, product_id, expires_at, request->renewal_count);
+}
+
+static void log_adjusted(const char *product_id, const struct inventory_request *request) {
+    log_event(LOG_INFORMATION, "✓ Adjusted the stock of %s by %+lld to %lld. Reason: %s",
+              product_id, (long long)request->quantity, (long long)request->total,
+              request->reason == NULL ? "none given" : request->reason);
+}
+
 /* ---- the table ---- */
 
 const struct operation operation_reserve = {.stored_code = 0,
@@ -118,7 +212,8 @@ const struct operation operation_reserve = {.stored_code = 0,
 
 const struct operation operation_release = {.stored_code = 1,
                                             .rows = ROWS_OF_CUSTOMER,
-                                            .lease_duration_s = RELEASE_OPERATION_LEASE_S,
+                                            .automatic_key = "release",
+                                            .lease_duration_s = SHORT_OPERATION_LEASE_S,
                                             .simulates_work = true,
                                             .shows_available = true,
                                             .rests_on_product = true,
@@ -133,3 +228,31 @@ const struct operation operation_snapshot = {
 
 const struct operation operation_set_total = {
     .stored_code = 4, .rests_on_product = true, .decide = decide_set_total};
+
+const struct operation operation_confirm = {.stored_code = 5,
+                                            .rows = ROWS_OF_CUSTOMER,
+                                            .automatic_key = "confirm",
+                                            .lease_duration_s = SHORT_OPERATION_LEASE_S,
+                                            .simulates_work = true,
+                                            .shows_available = true,
+                                            .rests_on_product = true,
+                                            .decide = decide_confirm,
+                                            .log_success = log_confirmed};
+
+/* To repeat it is harmless without a key: the reservation expires once more that much from then. */
+const struct operation operation_extend = {.stored_code = 6,
+                                           .rows = ROWS_OF_CUSTOMER,
+                                           .lease_duration_s = SHORT_OPERATION_LEASE_S,
+                                           .simulates_work = true,
+                                           .can_grow_index = true,
+                                           .rests_on_product = true,
+                                           .decide = decide_extend,
+                                           .log_success = log_extended};
+
+const struct operation operation_adjust = {.stored_code = 7,
+                                           .lease_duration_s = SHORT_OPERATION_LEASE_S,
+                                           .simulates_work = true,
+                                           .shows_available = true,
+                                           .rests_on_product = true,
+                                           .decide = decide_adjust,
+                                           .log_success = log_adjusted};

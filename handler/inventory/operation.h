@@ -15,7 +15,8 @@
 
 #include "inventory/inventory_request.h"
 
-enum { RELEASE_OPERATION_LEASE_S = 15 };
+/* The lease of a change that takes but a moment. */
+enum { SHORT_OPERATION_LEASE_S = 15 };
 
 struct batch;
 
@@ -23,7 +24,7 @@ struct batch;
 enum operation_rows {
     ROWS_NONE,
     ROWS_OF_CUSTOMER, /* the customer's, or only the reservation that the request names */
-    ROWS_SNAPSHOT,    /* all, read at one moment into the request's `snapshot` */
+    ROWS_SNAPSHOT,    /* snapshot_query's, read at one moment into the request's `snapshot` */
 };
 
 struct operation {
@@ -35,6 +36,12 @@ struct operation {
 
     enum operation_rows rows;
 
+    /*
+     * A request without an Idempotency-Key, that names its reservation, gets a key made of this
+     * word and all it asks for. NULL: it gets none. The word is stored, and never changes.
+     */
+    const char *automatic_key;
+
     /* The duration of a lease that is acquired for it. 0: the default. */
     int lease_duration_s;
 
@@ -44,7 +51,7 @@ struct operation {
     /* Its answer says what is available, also if the lease was not acquired in time. */
     bool shows_available;
 
-    /* It may add a reservation, for which the expiry index may need a new row. */
+    /* It may add or extend a reservation, for which the expiry index may need a new row. */
     bool can_grow_index;
 
     /* Its answer is about the cached product, which must then be the stored one (batch.h). */
@@ -65,5 +72,8 @@ extern const struct operation operation_release;
 extern const struct operation operation_expire;   /* removes every reservation that has expired */
 extern const struct operation operation_snapshot; /* reads all rows under the lease */
 extern const struct operation operation_set_total;
+extern const struct operation operation_confirm; /* a reservation becomes a sale */
+extern const struct operation operation_extend;
+extern const struct operation operation_adjust; /* the total changes by a difference */
 
 #endif

@@ -76,7 +76,10 @@ static void pipeline_answer_batch(struct product_pipeline *pipeline) {
     }
 }
 
-/* Keeps all rows if a request returns to the queue and needs the rows that were read for it. */
+/*
+ * Keeps the most recent rows, which are the most likely to be confirmed, released or extended.
+ * Keeps all rows if a request returns to the queue and needs the rows that were read for it.
+ */
 static void pipeline_trim_cache(struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
@@ -85,7 +88,7 @@ static void pipeline_trim_cache(struct product_pipeline *pipeline) {
             return;
         }
     }
-    product_state_trim(&pipeline->cache.state);
+    product_state_trim(&pipeline->cache.state, PRODUCT_CACHE_RECENT_ROWS);
 }
 
 /* The batch was committed, or had nothing to commit. */
@@ -154,7 +157,7 @@ static bool simulates_work(const struct product_pipeline *pipeline) {
 static bool must_look_up(const struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
-        if (batch_lacks_rows(request) || batch_lacks_record(request)) {
+        if (batch_lacks_rows(&pipeline->batch, request) || batch_lacks_record(request)) {
             return true;
         }
     }
@@ -203,7 +206,8 @@ void pipeline_enter_deciding(struct product_pipeline *pipeline) {
 static struct inventory_request *first_that_lacks_rows(const struct product_pipeline *pipeline) {
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
-        if (request->operation->rows == ROWS_OF_CUSTOMER && batch_lacks_rows(request)) {
+        if (request->operation->rows == ROWS_OF_CUSTOMER &&
+            batch_lacks_rows(&pipeline->batch, request)) {
             return request;
         }
     }

@@ -132,7 +132,7 @@ void pipeline_enter_looking_up(struct product_pipeline *pipeline) {
     pipeline->look_ups_under_way = 1;
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
-        if (batch_lacks_rows(request) || batch_lacks_record(request)) {
+        if (batch_lacks_rows(&pipeline->batch, request) || batch_lacks_record(request)) {
             look_up_start(pipeline, request);
         }
     }

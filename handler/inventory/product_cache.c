@@ -49,8 +49,10 @@ bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) 
 
 static void add_rows_of(const struct inventory_request *request, struct inventory_query *query) {
     query->reservation_id = request->reservation_id;
-    query->customer_id = query->reservation_id == NULL ? request->customer_id : NULL;
-    query->limit = INVENTORY_MAX_CHANGES;
+    if (request->reservation_id == NULL) {
+        query->customer_id = request->customer_id;
+        query->limit = INVENTORY_MAX_CHANGES;
+    }
 }
 
 struct inventory_query product_cache_query(const struct product_cache *cache, int64_t now_ms,
@@ -66,7 +68,8 @@ struct inventory_query product_cache_query(const struct product_cache *cache, in
 struct inventory_query product_cache_rows_query(const struct product_cache *cache,
                                                 const struct inventory_request *request) {
     if (request->operation->rows == ROWS_SNAPSHOT) {
-        return (struct inventory_query){.all = true};
+        return request->snapshot_query == NULL ? (struct inventory_query){.all = true}
+                                               : *request->snapshot_query;
     }
     struct inventory_query query = {.until_ms = cache->state.complete_until_ms, .later_only = true};
     add_rows_of(request, &query);

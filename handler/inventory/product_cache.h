@@ -36,6 +36,13 @@
  */
 enum { PRODUCT_VALID_FOR_MS = 10 * 60 * 1000 };
 
+/*
+ * After a batch this many rows stay in memory, besides those that expire soon: the ones that expire
+ * last, which are the newest as a rule. A request that names one of them needs no look-up. An idle
+ * pipeline keeps none of them.
+ */
+enum { PRODUCT_CACHE_RECENT_ROWS = 1000 };
+
 struct product_cache {
     struct product_state state;        /* without an ETag: the cache is empty */
     struct product_checkpoint checked; /* the last checked version, or one that came from it */

@@ -135,6 +135,15 @@ void product_entity_write_record(const char *product_id, const struct idempotenc
     append_text(out, "reservationId", record->reservation_id);
     append_int64(out, "quantity", record->quantity);
     append_int64(out, "available", record->available);
+    if (record->total != 0) {
+        append_int64(out, "total", record->total);
+    }
+    if (record->remaining != 0) {
+        append_int64(out, "remaining", record->remaining);
+    }
+    if (record->customer_id[0] != '\0') {
+        append_text(out, "customerId", record->customer_id);
+    }
     append_int64(out, "version", record->version);
     append_time(out, "reservedAt", record->reserved_ms);
     append_time(out, "expiresAt", record->expires_ms);
@@ -184,9 +193,6 @@ static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms
     return true;
 }
 
-/* Half of the range, so that a sum of two counts cannot overflow. */
-#define MAX_COUNT (INT64_MAX / 2)
-
 static bool read_count(const cJSON *entity, const char *property, int64_t most, int64_t *out) {
     return json_int64(entity, property, out) && *out >= 0 && *out <= most;
 }
@@ -233,9 +239,9 @@ bool product_entity_read_product(const cJSON *entity, struct product *product,
                                  char etag[INVENTORY_ETAG_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
            inventory_is_stored_product_id(product->id) && read_format(entity, &product->format) &&
-           read_count(entity, "total", MAX_COUNT, &product->total) &&
-           read_count(entity, "available", MAX_COUNT, &product->available) &&
-           read_count(entity, "version", MAX_COUNT, &product->version) &&
+           read_count(entity, "total", INVENTORY_MAX_TOTAL, &product->total) &&
+           read_count(entity, "available", INVENTORY_MAX_TOTAL, &product->available) &&
+           read_count(entity, "version", INVENTORY_MAX_TOTAL, &product->version) &&
            read_later_properties(entity, product) &&
            product_entity_copy_text(entity, "odata.etag", etag, INVENTORY_ETAG_BYTES);
 }
@@ -257,6 +263,16 @@ bool product_entity_read_reservation(const cJSON *entity, const char *row_key,
            read_time(entity, "expiresAt", &row->expires_ms);
 }
 
+/* Reads what only the records of some operations have. */
+static bool read_rest_of_answer(const cJSON *entity, struct idempotency_record *read) {
+    return (!has_property(entity, "customerId") ||
+            product_entity_copy_text(entity, "customerId", read->customer_id,
+                                     sizeof read->customer_id)) &&
+           (!has_property(entity, "total") || json_int64(entity, "total", &read->total)) &&
+           (!has_property(entity, "remaining") ||
+            json_int64(entity, "remaining", &read->remaining));
+}
+
 bool product_entity_read_record(const cJSON *entity, const char *key_hash,
                                 struct idempotency_record *record) {
     struct idempotency_record read = {.quantity = 0};
@@ -270,7 +286,7 @@ bool product_entity_read_record(const cJSON *entity, const char *key_hash,
         json_int64(entity, "version", &read.version) &&
         read_time(entity, "reservedAt", &read.reserved_ms) &&
         read_time(entity, "expiresAt", &read.expires_ms) &&
-        read_time(entity, "keepUntil", &read.keep_until_ms)) {
+        read_time(entity, "keepUntil", &read.keep_until_ms) && read_rest_of_answer(entity, &read)) {
         *record = read;
         return true;
     }

@@ -29,6 +29,10 @@
  *                      that the key range that reads a product does not include it.
  *       requestHash, reservationId         Edm.String
  *       quantity, available, version       Edm.Int64
+ *       customerId                         Edm.String, and
+ *       total, remaining                   Edm.Int64: only in the records of confirm, extend and
+ *                                          adjust, where they are not "" or 0. Older releases have
+ *                                          none of these operations, and look at no record of them
  *       reservedAt, expiresAt, keepUntil   Edm.DateTime
  *   product            the product
  *       total, available, version          Edm.Int64
@@ -40,7 +44,8 @@
  *       commitId                           Edm.String: the first of commitIds
  *       indexedDue, indexedKeep            Edm.Int64: the times of the last expiry rows that were
  *                                          written for it, in milliseconds since 1970. 0: none was
- *   r-RESERVATION-ID   a reservation
+ *   r-RESERVATION-ID   a reservation. Its id begins with its first expiry. expiresAt decides: an
+ *                      extended reservation expires later than its id says, and never earlier
  *       customerId                         Edm.String
  *       quantity                           Edm.Int64
  *       reservedAt, expiresAt              Edm.DateTime

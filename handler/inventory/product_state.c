@@ -136,11 +136,22 @@ static void drop_addition(struct product_state *state, struct reservation *row) 
 void product_state_take(struct product_state *state, struct reservation *reservation, int units) {
     state->product.available += units;
     reservation_list_take(&state->reservations, reservation, units);
-    if (reservation->mark != RESERVATION_ADDED) {
-        mark_reservation(state, reservation,
-                         reservation->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED);
-    } else if (reservation->quantity == 0) {
+    bool is_new = reservation->mark == RESERVATION_ADDED;
+    if (reservation->quantity == 0 && is_new) {
         drop_addition(state, reservation);
+    } else if (reservation->quantity == 0) {
+        mark_reservation(state, reservation, RESERVATION_REMOVED);
+    } else if (!is_new && reservation->mark != RESERVATION_EXTENDED) {
+        mark_reservation(state, reservation, RESERVATION_CHANGED);
+    }
+}
+
+void product_state_extend(struct product_state *state, struct reservation *reservation,
+                          int64_t expires_ms) {
+    assert(!reservation_is_removed(reservation) && expires_ms > reservation->expires_ms);
+    reservation_list_set_expiry(&state->reservations, reservation, expires_ms);
+    if (reservation->mark != RESERVATION_ADDED) {
+        mark_reservation(state, reservation, RESERVATION_EXTENDED);
     }
 }
 
@@ -190,7 +201,7 @@ void product_state_committed(struct product_state *state) {
     state->change_count = state->expired_changes = 0;
 }
 
-void product_state_trim(struct product_state *state) {
+void product_state_trim(struct product_state *state, size_t keep) {
     assert(state->changed_count == 0);
-    reservation_list_trim(&state->reservations, state->complete_until_ms);
+    reservation_list_trim(&state->reservations, state->complete_until_ms, keep);
 }

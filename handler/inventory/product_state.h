@@ -46,6 +46,9 @@ enum {
     INVENTORY_MAX_CHANGES = 99,
 };
 
+/* The most that a total can be: half of the range, so that a sum of two cannot overflow. */
+#define INVENTORY_MAX_TOTAL (INT64_MAX / 2)
+
 /* What the caller that makes a reservation is told of it. */
 struct reservation_terms {
     char id[UUID_TEXT_BYTES];
@@ -80,12 +83,15 @@ struct idempotency_record {
     char request_hash[INVENTORY_HASH_BYTES]; /* of all that was asked for; a repeat's is the same */
 
     /* ---- the answer ---- */
-    char reservation_id[UUID_TEXT_BYTES]; /* "": a release that named none */
-    int64_t quantity;                     /* units reserved or released */
+    char reservation_id[UUID_TEXT_BYTES]; /* "": it named none */
+    char customer_id[CUSTOMER_ID_BYTES];  /* confirm, extend: the reservation's; else "" */
+    int64_t quantity;                     /* units, as request->units */
     int64_t available;
+    int64_t total;     /* confirm, adjust; else 0 */
+    int64_t remaining; /* confirm: units that stay reserved; else 0 */
     int64_t version;
-    int64_t reserved_ms; /* 0: a release */
-    int64_t expires_ms;  /* 0: a release */
+    int64_t reserved_ms; /* of the reservation; 0: the answer has none */
+    int64_t expires_ms;
 
     int64_t keep_until_ms;
 };
@@ -163,6 +169,13 @@ enum status product_state_merge(struct product_state *state,
  */
 void product_state_take(struct product_state *state, struct reservation *reservation, int units);
 
+/*
+ * Moves a reservation's expiry to a later time, as a change. A pointer to it stays valid. The
+ * caller has checked that there is room for the change.
+ */
+void product_state_extend(struct product_state *state, struct reservation *reservation,
+                          int64_t expires_ms);
+
 /* Adds a copy of a record, as a change. STATUS_NO_MEMORY. */
 enum status product_state_add_record(struct product_state *state,
                                      const struct idempotency_record *record) MUST_CHECK;
@@ -174,9 +187,9 @@ int64_t product_state_due_ms(const struct product_state *state);
 void product_state_committed(struct product_state *state);
 
 /*
- * Frees the reservations that expire after complete_until_ms, of which there may be many. Nothing
- * may be marked.
+ * Frees the reservations that expire after complete_until_ms, of which there may be many, all but
+ * the last `keep` of these. Nothing may be marked.
  */
-void product_state_trim(struct product_state *state);
+void product_state_trim(struct product_state *state, size_t keep);
 
 #endif

@@ -42,6 +42,7 @@ static void add_reservation(struct operations *operations, const char *product_i
             product_id, row, add_operation(operations, TABLE_INSERT, product_id, row_key, NULL));
         break;
     case RESERVATION_CHANGED:
+    case RESERVATION_EXTENDED:
         product_entity_write_reservation(
             product_id, row, add_operation(operations, TABLE_MERGE, product_id, row_key, "*"));
         break;

@@ -1,7 +1,6 @@
 #include "inventory/reservation_list.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,6 +171,11 @@ static enum status resize(struct reservation_list *list, size_t slot_capacity) {
     return STATUS_OK;
 }
 
+static void move_to_front(struct reservation_list *list) {
+    memmove(list->slots, list->rows, list->count * sizeof *list->slots);
+    list->rows = list->slots;
+}
+
 /* Makes room for `more` behind the last: moves all to the front if that pays, or gets new slots. */
 static enum status make_room(struct reservation_list *list, size_t more) {
     size_t in_front = (size_t)(list->rows - list->slots), needed = list->count + more;
@@ -179,8 +183,7 @@ static enum status make_room(struct reservation_list *list, size_t more) {
         return STATUS_OK;
     }
     if (needed <= list->slot_capacity && in_front >= list->slot_capacity / 4) {
-        memmove(list->slots, list->rows, list->count * sizeof *list->slots);
-        list->rows = list->slots;
+        move_to_front(list);
         return STATUS_OK;
     }
     size_t grown = list->slot_capacity + list->slot_capacity / 2;
@@ -239,10 +242,27 @@ static bool is_same(const struct reservation *left, const struct reservation *ri
     return left->expires_ms == right->expires_ms && strcmp(left->id, right->id) == 0;
 }
 
-struct reservation *reservation_list_find(const struct reservation_list *list,
-                                          const struct reservation *like) {
-    size_t at = place_of(list, like, list->count);
-    return at < list->count && is_same(list->rows[at], like) ? list->rows[at] : NULL;
+bool reservation_list_is_extended(const struct reservation *row) {
+    int64_t first_expiry_ms = 0;
+    return !uuid_v8_time(row->id, &first_expiry_ms) || first_expiry_ms != row->expires_ms;
+}
+
+/* Most reservations still expire when their ids say. Only an extended one has to be searched. */
+struct reservation *reservation_list_find(const struct reservation_list *list, const char *id) {
+    struct reservation like = {0};
+    if (uuid_v8_time(id, &like.expires_ms)) {
+        memcpy(like.id, id, sizeof like.id);
+        size_t at = place_of(list, &like, list->count);
+        if (at < list->count && is_same(list->rows[at], &like)) {
+            return list->rows[at];
+        }
+    }
+    for (size_t i = list->extended_count > 0 ? list->count : 0; i > 0; i--) {
+        if (strcmp(list->rows[i - 1]->id, id) == 0) {
+            return list->rows[i - 1];
+        }
+    }
+    return NULL;
 }
 
 struct reservation *reservation_list_first(const struct reservation_list *list) {
@@ -258,17 +278,22 @@ static void skip_emptied(struct reservation_list *list) {
 
 /* ---- expired ---- */
 
-size_t reservation_list_expired_count(const struct reservation_list *list, int64_t now_ms) {
-    size_t low = list->emptied_in_front, high = list->count;
+/* Returns the number of the first reservation from `low` on that expires after `until_ms`. */
+static size_t first_after(const struct reservation_list *list, size_t low, int64_t until_ms) {
+    size_t high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (list->rows[middle]->expires_ms <= now_ms) {
+        if (list->rows[middle]->expires_ms <= until_ms) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low - list->emptied_in_front;
+    return low;
+}
+
+size_t reservation_list_expired_count(const struct reservation_list *list, int64_t now_ms) {
+    return first_after(list, list->emptied_in_front, now_ms) - list->emptied_in_front;
 }
 
 /* `now_ms` may also be earlier than the last time: storage's clock is corrected now and then. */
@@ -299,6 +324,18 @@ static void enter_row(struct reservation_list *list, size_t at) {
     index_add(list, at);
     add_units(list, row, row->quantity);
     list->expired_count += row->expires_ms <= list->expired_at_ms;
+    list->extended_count += reservation_list_is_extended(row);
+}
+
+/* Puts a reservation into its place. The caller has made room. */
+static void insert_row(struct reservation_list *list, struct reservation *row) {
+    size_t at = place_of(list, row, list->count);
+    open_slot(list, at);
+    list->rows[at] = row;
+    if (list->emptied_in_front > at) {
+        list->emptied_in_front = at;
+    }
+    enter_row(list, at);
 }
 
 static struct reservation *reservation_new(const struct reservation *like,
@@ -321,13 +358,7 @@ struct reservation *reservation_list_add(struct reservation_list *list,
     if (row == NULL) {
         return NULL;
     }
-    size_t at = place_of(list, row, list->count);
-    open_slot(list, at);
-    list->rows[at] = row;
-    if (list->emptied_in_front > at) {
-        list->emptied_in_front = at;
-    }
-    enter_row(list, at);
+    insert_row(list, row);
     return row;
 }
 
@@ -386,26 +417,42 @@ void reservation_list_take(struct reservation_list *list, struct reservation *ro
     skip_emptied(list);
 }
 
-static void remove_at(struct reservation_list *list, size_t at) {
+/* Takes the reservation in slot `at` out of the list, and returns it. */
+static struct reservation *take_out(struct reservation_list *list, size_t at) {
     struct reservation *row = list->rows[at];
     add_units(list, row, -(int64_t)row->quantity);
     index_remove(list, row);
     list->expired_count -= at < list->expired_count;
+    list->extended_count -= reservation_list_is_extended(row);
     list->emptied_in_front -= at < list->emptied_in_front;
     close_slot(list, at);
-    free(row);
     skip_emptied(list);
+    return row;
 }
 
 void reservation_list_remove(struct reservation_list *list, struct reservation *row) {
     size_t at = place_of(list, row, list->count);
     assert(list->rows[at] == row);
-    remove_at(list, at);
+    free(take_out(list, at));
 }
 
-void reservation_list_trim(struct reservation_list *list, int64_t until_ms) {
-    while (list->count > 0 && list->rows[list->count - 1]->expires_ms > until_ms) {
-        remove_at(list, list->count - 1);
+/* Without memory for more slots, the one that it leaves is room enough. */
+void reservation_list_set_expiry(struct reservation_list *list, struct reservation *row,
+                                 int64_t expires_ms) {
+    size_t at = place_of(list, row, list->count);
+    assert(list->rows[at] == row);
+    take_out(list, at);
+    if (make_room(list, 1) != STATUS_OK) {
+        move_to_front(list);
+    }
+    row->expires_ms = expires_ms;
+    insert_row(list, row);
+}
+
+void reservation_list_trim(struct reservation_list *list, int64_t until_ms, size_t keep) {
+    size_t first = first_after(list, 0, until_ms);
+    while (list->count - first > keep) {
+        free(take_out(list, first));
     }
     size_t enough = list->count + list->count / 2 + FEW_SLOTS;
     if (list->slot_capacity / 4 > enough) {

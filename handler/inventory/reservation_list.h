@@ -5,13 +5,15 @@
  * Vocabulary
  *   reservation   Some units held for a customer until it expires. One row in the store.
  *   emptied       All of its units were taken. It stays in the list until it is removed.
+ *   extended      It expires at another time than its id says, which is the first expiry.
  *
  * Rules       Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
- *             The list is sorted by expiry, then by id. So neither may change in the list. The
- *             quantity changes only by the functions below.
+ *             The list is sorted by expiry, then by id. An id never changes. The expiry and the
+ *             quantity change only by the functions below.
  * Costs       With n reservations in the list:
  *               to add at the end, or remove at either end    O(1) amortised, O(log n) comparisons
  *               to add or remove elsewhere                    and moves the pointers on one side
+ *               to find by id                                 O(log n); O(n) if it was extended
  *               the expired units, as time goes on            O(1) for each that expires
  *               a customer's reservations                     O(those, and a few of others)
  *               to merge m others                             O(n + m)
@@ -24,6 +26,7 @@
 #ifndef INVENTORY_RESERVATION_LIST_H
 #define INVENTORY_RESERVATION_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +43,7 @@ enum reservation_mark {
     RESERVATION_STORED,
     RESERVATION_ADDED,
     RESERVATION_CHANGED,
+    RESERVATION_EXTENDED, /* as CHANGED, and its expiry has moved */
     RESERVATION_REMOVED,
 };
 
@@ -50,7 +54,7 @@ struct reservation {
     struct reservation *earlier, *later; /* the list's: neighbours in the customer index */
     int quantity;                        /* 1 to INVENTORY_MAX_QUANTITY; 0: emptied */
     int format;                          /* its row's (product_entity.h) */
-    char id[UUID_TEXT_BYTES];            /* uuid_v8_from_time(expires_ms): ids sort by expiry */
+    char id[UUID_TEXT_BYTES];            /* uuid_v8_from_time of its first expires_ms */
     enum reservation_mark mark : 8;      /* product_state.h sets it; STORED at first */
     char customer_id[];
 };
@@ -60,6 +64,7 @@ struct reservation_list {
     /* All reservations, also the emptied ones, by expiry and id. */
     struct reservation **rows;
     size_t count;
+    size_t extended_count;
     int64_t units; /* in all of them */
 
     /* The array that `rows` is a part of, with room on both sides. */
@@ -99,12 +104,18 @@ void reservation_list_take(struct reservation_list *list, struct reservation *ro
 /* Frees a reservation, and the units that it still has. */
 void reservation_list_remove(struct reservation_list *list, struct reservation *row);
 
-/* Frees the reservations that expire after `until_ms`. */
-void reservation_list_trim(struct reservation_list *list, int64_t until_ms);
+/* Moves a reservation to where it stands with another expiry. A pointer to it stays valid. */
+void reservation_list_set_expiry(struct reservation_list *list, struct reservation *row,
+                                 int64_t expires_ms);
 
-/* Returns the reservation with the expiry and id of `like`, or NULL. */
-struct reservation *reservation_list_find(const struct reservation_list *list,
-                                          const struct reservation *like);
+/* Frees the reservations that expire after `until_ms`, all but the last `keep` of these. */
+void reservation_list_trim(struct reservation_list *list, int64_t until_ms, size_t keep);
+
+/* Returns the reservation with that id, in lower case, or NULL. It may be an emptied one. */
+struct reservation *reservation_list_find(const struct reservation_list *list, const char *id);
+
+/* Returns true if a reservation expires at another time than its id says. */
+bool reservation_list_is_extended(const struct reservation *row);
 
 /* Return a customer's reservations by expiry, also the emptied ones, and NULL after the last. */
 struct reservation *reservation_list_first_of(const struct reservation_list *list,

@@ -18,8 +18,9 @@ enum {
 /* ---- the query's filter ---- */
 
 /*
- * Writes the first key that a reservation can have which expires after `until_ms`. Ids begin with
- * the time of expiry, so all keys before it are those of expired reservations.
+ * Writes the first key that a reservation can have whose first expiry is after `until_ms`. Ids begin
+ * with that time. So all reservations that expire until then have keys before it, and so have those
+ * that were extended since.
  */
 static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     char prefix[UUID_TIME_PREFIX_BYTES];
@@ -27,7 +28,10 @@ static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     strbuf_appendf(key, RESERVATION_ROW_PREFIX "%s", prefix);
 }
 
-/* Selects rows of the range: the product's, the expired ones, the customer's, and the one named. */
+/*
+ * Selects rows of the range: the product's, the expired ones, the customer's, and the one named. A
+ * customer's reservation that was extended may stand anywhere in the range.
+ */
 static void append_choice(struct strbuf *filter, const char *first_unexpired_key,
                           const struct inventory_query *query) {
     if (query->later_only) {
@@ -37,11 +41,8 @@ static void append_choice(struct strbuf *filter, const char *first_unexpired_key
         table_append_literal(filter, first_unexpired_key);
     }
     if (query->customer_id != NULL) {
-        strbuf_append_string(filter, " or (RowKey ge ");
-        table_append_literal(filter, first_unexpired_key);
-        strbuf_append_string(filter, " and customerId eq ");
+        strbuf_append_string(filter, " or customerId eq ");
         table_append_literal(filter, query->customer_id);
-        strbuf_append_char(filter, ')');
     }
     if (query->reservation_id != NULL) {
         strbuf_appendf(filter, " or RowKey eq '" RESERVATION_ROW_PREFIX "%s'",
@@ -95,7 +96,7 @@ struct table_read {
     int tries;
     /* Of this try. */
     int pages;
-    int customer_rows;  /* that expire after until_ms */
+    int customer_rows;  /* that expire after until_ms, and were not extended */
     bool has_enough;    /* customer_rows has reached the query's limit */
     cJSON *product_row; /* read after the pages */
 };
@@ -104,6 +105,16 @@ static struct storage_client *client_of(const struct table_read *read) {
     return read->store->client;
 }
 
+/* The customer's rows that have expired come along, since their keys do not tell them apart. */
+static bool is_asked_for(const struct inventory_query *query, const struct reservation *row) {
+    return !query->later_only || row->expires_ms > query->until_ms ||
+           (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0);
+}
+
+/*
+ * Rows come in the order of their keys. So once there are enough rows that were not extended, all
+ * that expire before the last of them have been read.
+ */
 static enum status add_reservation(struct table_read *read, const cJSON *entity,
                                    const char *row_key, struct error *err) {
     struct reservation row = {0};
@@ -111,7 +122,11 @@ static enum status add_reservation(struct table_read *read, const cJSON *entity,
     if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
         return product_entity_unreadable(entity, err);
     }
-    read->customer_rows += row.expires_ms > read->query.until_ms;
+    if (!is_asked_for(&read->query, &row)) {
+        return STATUS_OK;
+    }
+    read->customer_rows +=
+        row.expires_ms > read->query.until_ms && !reservation_list_is_extended(&row);
     read->has_enough = read->query.limit > 0 && read->customer_rows >= read->query.limit;
     enum status status = product_state_add(read->out, &row, customer_id);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");

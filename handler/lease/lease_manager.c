@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/uuid.h"
 #include "lease/lease_manager_internal.h"
 
 /* ---- what all files use ---- */
@@ -116,6 +117,39 @@ static void on_close_timer(void *context) {
     manager->is_closed = true;
     lease_manager_arm(manager);
     done(manager->close_context, (int)manager->renewal.count);
+}
+
+/* ---- a probe ---- */
+
+#define PROBE_LEASE_NAME "health" /* no lease has it */
+
+static void on_probed(void *context, enum status status, const struct error *err) {
+    struct lease_probe *probe = context;
+    bool is_answer =
+        status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND ||
+        status == STATUS_PRECONDITION_FAILED ||
+        (status == STATUS_CONTAINER_NOT_FOUND && probe->manager->options->create_container);
+    probe->done(probe->context, is_answer ? STATUS_OK : status, err);
+}
+
+void lease_probe_start(struct lease_probe *probe, struct lease_manager *manager, int64_t timeout_ms,
+                       lease_probe_done done, void *context) {
+    char id[UUID_TEXT_BYTES];
+    struct error err;
+    *probe = (struct lease_probe){.manager = manager, .done = done, .context = context};
+    probe->call = (struct lease_store_call){.done = on_probed, .context = probe};
+    enum status status = manager->is_closed ? STATUS_CANCELLED : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = uuid_v4(manager->platform->random, id);
+    }
+    if (status == STATUS_OK) {
+        status = manager->store->ops->renew(manager->store, &probe->call, PROBE_LEASE_NAME, id,
+                                            timeout_ms);
+    }
+    if (status != STATUS_OK) {
+        error_set(&err, status, "asking for a lease that nobody has");
+        done(context, status, &err);
+    }
 }
 
 /* ---- life cycle ---- */

@@ -260,4 +260,25 @@ void lease_break_start(struct lease_break *operation, struct lease_manager *mana
                        const char *name, lease_break_done done, void *context);
 void lease_break_abandon(struct lease_break *operation);
 
+typedef void (*lease_probe_done)(void *context, enum status status, const struct error *err);
+
+/* It is never abandoned. */
+struct lease_probe {
+    struct lease_manager *manager;
+    struct lease_store_call call;
+    lease_probe_done done;
+    void *context;
+};
+
+/*
+ * Finds out whether leases can be had, without having one: asks for the renewal of a lease that
+ * nobody has. One attempt, of at most `timeout_ms`. `done` may be called inside this call.
+ *
+ * STATUS_OK   the lease service has answered. Also if the container is missing, and is to be
+ *             created when it is needed
+ * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_UNAUTHORIZED, STATUS_CANCELLED, ...
+ */
+void lease_probe_start(struct lease_probe *probe, struct lease_manager *manager, int64_t timeout_ms,
+                       lease_probe_done done, void *context);
+
 #endif

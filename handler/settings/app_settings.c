@@ -314,6 +314,12 @@ static const struct setting table[] = {
      .allowed = "a time span from 00:00:00.001 to 3650.00:00:00",
      .group = SETTING_INVENTORY, .default_text = "00:30:00",
      .about = "How long a reservation holds its units."},
+    {"Inventory:MaxReservationLifetime", FIELD(settings.inventory.max_reservation_lifetime_ms),
+     .parse = setting_parse_ms, RANGE(SECOND_MS, 3650 * DAY_MS),
+     .allowed = "a time span from 00:00:01 to 3650.00:00:00, not below ReservationLifetime",
+     .group = SETTING_INVENTORY, .default_text = "1.00:00:00",
+     .about = "The longest lifetime that a request may ask for. Unless it is set, it is never below "
+              "`ReservationLifetime`."},
     {"Inventory:SeedProducts", FIELD(seeds), .parse = setting_parse_seed_products,
      .allowed = "ID=N;ID=N with different IDs (" PRODUCT_ID_ALLOWED
                 ") and N from 0 to 1000000000",
@@ -451,6 +457,28 @@ static enum status check_renew_interval(const struct config_source *source,
     return setting_refuse(&setting, config_source_find(source, setting.name), err);
 }
 
+/*
+ * A deployment that has long set a lifetime above the standard limit goes on as before: its limit
+ * is that lifetime.
+ */
+static enum status check_max_lifetime(const struct config_source *source,
+                                      struct inventory_options *inventory, struct error *err) {
+    static const char name[] = "Inventory:MaxReservationLifetime";
+    if (inventory->reservation_lifetime_ms <= inventory->max_reservation_lifetime_ms) {
+        return STATUS_OK;
+    }
+    if (!is_given(source, name, NULL)) {
+        inventory->max_reservation_lifetime_ms = inventory->reservation_lifetime_ms;
+        return STATUS_OK;
+    }
+    char least[TIMESPAN_TEXT_BYTES], allowed[128];
+    timespan_format(inventory->reservation_lifetime_ms, least);
+    snprintf(allowed, sizeof allowed, "a time span from %s (ReservationLifetime) to 3650.00:00:00",
+             least);
+    const struct setting setting = {.name = name, .allowed = allowed};
+    return setting_refuse(&setting, config_source_find(source, name), err);
+}
+
 /* Makes the options of leases from what the table has read and the metadata. */
 static enum status make_lease_options(const struct config_source *source, struct draft *draft,
                                       struct error *err) {
@@ -518,6 +546,9 @@ static enum status fill_draft(const struct config_source *source, struct draft *
     draft->settings.seeds = draft->seeds.items; /* also after a failure, so that they are freed */
     draft->settings.inventory.seeds = draft->seeds.items;
     draft->settings.inventory.seed_count = draft->seeds.count;
+    if (status == STATUS_OK) {
+        status = check_max_lifetime(source, &draft->settings.inventory, err);
+    }
     if (status == STATUS_OK) {
         status = make_lease_options(source, draft, err);
     }

@@ -31,7 +31,7 @@ static void check_parse(const char *payload, size_t length, bool expects_request
         REQUIRE(memcmp(&invocation, &before, sizeof before) == 0);
         return;
     }
-    REQUIRE(invocation.root != NULL && invocation.body != NULL &&
+    REQUIRE(invocation.root != NULL && invocation.body != NULL && invocation.query != NULL &&
             invocation_param(&invocation, "productId") != NULL);
     REQUIRE(!expects_request || invocation.method != NULL);
     invocation_cleanup(&invocation);
@@ -43,7 +43,7 @@ static void check_wrapped(const cJSON *root) {
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
     const char *status = json_string(res, "statusCode"), *body = json_string(res, "body");
     REQUIRE(status != NULL && strtol(status, NULL, 10) >= 200 && strtol(status, NULL, 10) <= 599);
-    REQUIRE(body != NULL && input_is_json(body, strlen(body)));
+    REQUIRE(body != NULL && (strcmp(status, "304") == 0 || input_is_json(body, strlen(body))));
     REQUIRE(cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(root, "Logs")));
     REQUIRE(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(root, "ReturnValue")));
 }

@@ -78,7 +78,8 @@ static struct http_response dispatched(unsigned prefix, const struct http_reques
     stub_service_dispatch(&dispatch, request, &response);
     REQUIRE(strbuf_status(&response.body) == STATUS_OK && response.headers.status == STATUS_OK);
     REQUIRE(response.status >= 200 && response.status <= 599);
-    REQUIRE(input_is_json(response.body.data, response.body.length));
+    REQUIRE(response.status == 304 ? response.body.length == 0
+                                   : input_is_json(response.body.data, response.body.length));
     return response;
 }
 
@@ -136,7 +137,8 @@ static void check_request(unsigned prefix, const struct http_request *request, u
         struct http_response wrapped = invoked(prefix, request, outcome, function, &params);
         REQUIRE(stub_service_calls() == calls);
         check_same(&answer, &wrapped);
-        REQUIRE(calls == 0 || stub_service_is_product_id(params.items[0].value));
+        REQUIRE(calls == 0 || params.count == 0 ||
+                stub_service_is_product_id(params.items[0].value));
         http_response_cleanup(&wrapped);
     }
     http_response_cleanup(&answer);
@@ -169,8 +171,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct strbuf canonical;
     strbuf_init(&canonical, ANSWER_BYTES);
     /* The host refuses any other path or query. */
-    bool is_path =
-        path[0] == '/' && is_ascii(query) && request_path_canonical(&canonical, path, strlen(path));
+    bool is_path = path[0] == '/' && strchr(path, '?') == NULL && is_ascii(query) &&
+                   request_path_canonical(&canonical, path, strlen(path));
     if (headers.status == STATUS_OK && is_path && strbuf_status(&canonical) == STATUS_OK) {
         const struct http_request request = {.method = method,
                                              .path = canonical.data,

@@ -58,6 +58,8 @@ static void check_lease(const struct leasehold_options *lease) {
 }
 
 static void check_inventory(const struct app_settings *settings) {
+    REQUIRE(settings->inventory.max_reservation_lifetime_ms >=
+            settings->inventory.reservation_lifetime_ms);
     REQUIRE(settings->inventory.reservation_lifetime_ms >= 1 &&
             settings->inventory.processing_time_ms >= 0);
     REQUIRE(settings->inventory.seeds == settings->seeds);

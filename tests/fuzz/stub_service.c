@@ -1,5 +1,6 @@
 #include "fuzz/stub_service.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "functions/function_table.h"
@@ -8,6 +9,7 @@
 #include "inventory/inventory_service.h"
 #include "inventory/reconcile.h"
 
+enum { MAX_LIFETIME_MS = 24 * 60 * 60 * 1000 };
 enum { NOW_MS = 1000000, DONE = 0, NOT_ENOUGH = 1, NO_LEASE = 2, FIRST_FAILURE = 3 };
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -61,8 +63,20 @@ static bool is_reservation_id(const char *text) {
 
 static void check_change(const struct inventory_request *change) {
     REQUIRE(stub_service_is_product_id(change->product_id));
-    REQUIRE(is_customer_id(change->customer_id));
-    REQUIRE(change->quantity >= 1 && change->quantity <= 1000000);
+    bool names_customer =
+        change->operation == &operation_reserve || change->operation == &operation_release;
+    bool may_have_no_quantity =
+        change->operation == &operation_confirm || change->operation == &operation_extend;
+    REQUIRE(change->customer_id == NULL ? !names_customer : is_customer_id(change->customer_id));
+    if (change->operation == &operation_adjust) {
+        REQUIRE(change->quantity != 0 && change->customer_id == NULL);
+    } else {
+        REQUIRE(change->quantity >= !may_have_no_quantity && change->quantity <= 1000000);
+    }
+    REQUIRE(change->lifetime_ms >= 0 && change->lifetime_ms <= MAX_LIFETIME_MS &&
+            change->lifetime_ms % 1000 == 0);
+    REQUIRE(change->expected_version >= -1);
+    REQUIRE(change->reason == NULL || change->operation == &operation_adjust);
     REQUIRE(change->reservation_id == NULL || is_reservation_id(change->reservation_id));
     const char *key = change->idempotency_key;
     size_t length = key == NULL ? 1 : strlen(key);
@@ -90,6 +104,16 @@ static enum status end_call(struct error *err) {
     return status;
 }
 
+/* One that this operation can have, and that a version can always have. */
+static enum refusal refusal_of(const struct inventory_request *request) {
+    if (request->expected_version != 0) {
+        return REFUSAL_OTHER_VERSION;
+    }
+    return request->operation == &operation_reserve || request->operation == &operation_adjust
+               ? REFUSAL_NOT_ENOUGH
+               : REFUSAL_NO_RESERVATION;
+}
+
 static int answers;
 
 static void count_answer(struct http_inbound *inbound) {
@@ -101,7 +125,9 @@ void stub_service_dispatch(struct dispatch *dispatch, const struct http_request 
                            struct http_response *response) {
     struct http_inbound inbound = {
         .request = *request, .response = *response, .answered = count_answer};
+    static struct inventory_service service = {.max_reservation_lifetime_ms = MAX_LIFETIME_MS};
     dispatch->functions = function_table;
+    dispatch->service = &service;
     answers = 0;
     dispatch_request(dispatch, &inbound);
     REQUIRE(answers == 1);
@@ -116,6 +142,8 @@ void stub_inventory_service_submit(
 void stub_inventory_service_take_snapshot(
     struct inventory_service *service,
     struct inventory_snapshot *snapshot) __asm__("__wrap_inventory_service_take_snapshot");
+void stub_service_health_check(struct service_health *health,
+                               struct health_waiter *waiter) __asm__("__wrap_service_health_check");
 void stub_reconcile_start(struct reconciliation *round, struct inventory_service *service,
                           reconcile_done done, void *context) __asm__("__wrap_reconcile_start");
 
@@ -129,7 +157,10 @@ void stub_inventory_service_submit(struct inventory_service *service,
     if (outcome == NO_LEASE) {
         request->status = error_set(&request->failure, STATUS_LEASE_CONFLICT, "a secret detail");
     }
-    request->units = outcome == DONE ? request->quantity : 0;
+    request->units = outcome == DONE ? llabs(request->quantity) + (request->quantity == 0) : 0;
+    request->refusal = refusal_of(request);
+    request->total = 10;
+    snprintf(request->holder_id, sizeof request->holder_id, "CUST \xc3\xbc \"1\"");
     request->available = 3;
     request->version = 7;
     request->reservation = (struct reservation_terms){
@@ -154,6 +185,12 @@ void stub_inventory_service_take_snapshot(struct inventory_service *service,
         snapshot->now_ms = NOW_MS;
     }
     snapshot->done(snapshot);
+}
+
+void stub_service_health_check(struct service_health *health, struct health_waiter *waiter) {
+    (void)health;
+    calls++;
+    waiter->done(waiter->context, outcome == DONE);
 }
 
 void stub_reconcile_start(struct reconciliation *round, struct inventory_service *service,

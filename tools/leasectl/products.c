@@ -182,13 +182,13 @@ static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t n
 }
 
 /* Returns the answer of GetInventory, or NULL if there is no memory. */
-static cJSON *make_inventory_view(const struct product_state *state, int64_t now_ms) {
+static cJSON *make_inventory_view(struct product_state *state, int64_t now_ms) {
     struct strbuf text;
     struct inventory_view view;
     bool is_complete = false;
     cJSON *root = NULL;
     strbuf_init(&text, SIZE_MAX);
-    inventory_view_begin(&view, state, now_ms, &text);
+    inventory_view_begin(&view, state, NULL, now_ms, &text);
     if (inventory_view_write(&view, SIZE_MAX, &is_complete) == STATUS_OK &&
         json_parse(text.data, text.length, &root, NULL) != STATUS_OK) {
         root = NULL;
@@ -201,7 +201,7 @@ static cJSON *make_inventory_view(const struct product_state *state, int64_t now
  * Returns the answer of GetInventory with more members for operators, or NULL if there is no
  * memory. A `due_ms` of 0 means that an older release has written the row without it.
  */
-static cJSON *make_operator_view(const struct product_state *state, int64_t now_ms) {
+static cJSON *make_operator_view(struct product_state *state, int64_t now_ms) {
     const struct product *product = &state->product;
     int64_t due_ms = product->due_ms == 0 ? INT64_MAX : product->due_ms;
     cJSON *view = make_inventory_view(state, now_ms);

@@ -77,6 +77,106 @@ START_TEST(changed_and_removed_rows_are_stored) {
 }
 END_TEST
 
+/* Extends the first row in memory until `expires_ms`, and commits. Its id stays. */
+static void extend_and_commit(int64_t expires_ms, char out_id[UUID_TEXT_BYTES]) {
+    strcpy(out_id, state.reservations.rows[0]->id);
+    inventory_extend(&state, state.reservations.rows[0], expires_ms);
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+}
+
+static void assert_row(int64_t expires_ms, const char *id) {
+    const struct reservation *row = reservation_list_find(&state.reservations, id);
+    ck_assert_msg(row != NULL, "there is no row %s", id);
+    ck_assert_int_eq(row->expires_ms, expires_ms);
+    ck_assert_int_eq(row->mark, RESERVATION_STORED);
+}
+
+START_TEST(an_extended_reservation_keeps_its_id_and_is_read_by_all_that_ask_for_it) {
+    int64_t at_ms = now_ms() - LIFETIME_MS - 1000, expires_ms = now_ms() + LIFETIME_MS;
+    char id[UUID_TEXT_BYTES];
+    reserve_and_commit("A", "C1", 5, at_ms); /* its first expiry has passed */
+    extend_and_commit(expires_ms, id);
+    const struct inventory_query queries[] = {
+        {.all = true},
+        {.customer_id = "C1"},
+        {.customer_id = "C1", .later_only = true},
+        {.customer_id = "C1", .limit = 1},
+        {.reservation_id = id, .later_only = true},
+        {.reservation_id = id},
+    };
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        ck_assert_int_eq(read_as("A", queries[i], &state), STATUS_OK);
+        ck_assert_uint_eq(state.reservations.count, 1);
+        assert_row(expires_ms, id);
+        ck_assert(!inventory_has_expired(&state, expires_ms - 1));
+    }
+    ck_assert_int_eq(state.product.due_ms, expires_ms);
+}
+END_TEST
+
+START_TEST(an_extended_reservation_is_due_when_it_expires_now) {
+    int64_t at_ms = now_ms(), expires_ms = at_ms + 3 * LIFETIME_MS;
+    char id[UUID_TEXT_BYTES];
+    reserve_and_commit("A", "C1", 5, at_ms);
+    extend_and_commit(expires_ms, id);
+    int64_t visit_ms = at_ms + LIFETIME_MS + HOUR_MS - 10 * MINUTE_MS;
+    free(find_expired(visit_ms).ids);
+    (void)clean_up_expired("A", visit_ms); /* the visit that finds it active */
+    assert_due(expires_ms + MINUTE_MS, "A ");
+}
+END_TEST
+
+START_TEST(a_reservation_that_was_extended_and_split_is_stored_so_and_can_be_removed) {
+    char id[UUID_TEXT_BYTES];
+    int64_t expires_ms = now_ms() + 2 * LIFETIME_MS;
+    reserve_and_commit("A", "C1", 5, now_ms());
+    inventory_confirm(&state, state.reservations.rows[0], 2);
+    extend_and_commit(expires_ms, id);
+    read_all("A");
+    assert_row(expires_ms, id);
+    ck_assert_int_eq(state.reservations.rows[0]->quantity, 3);
+    ck_assert_int_eq(state.product.total, 98);
+    ck_assert_int_eq(state.product.available, 95);
+    inventory_confirm(&state, state.reservations.rows[0], 3);
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    read_all("A");
+    ck_assert_uint_eq(state.reservations.count, 0);
+    ck_assert_int_eq(state.product.total, 95);
+}
+END_TEST
+
+/* Keys are read in their order, in which an extended reservation stands where it was first. */
+START_TEST(a_limit_leaves_no_row_out_that_expires_before_an_extended_one) {
+    int64_t at_ms = now_ms();
+    char id[UUID_TEXT_BYTES];
+    reserve_and_commit("A", "C1", 1, at_ms);
+    reserve_and_commit("A", "C1", 1, at_ms + MINUTE_MS);
+    reserve_and_commit("A", "C1", 1, at_ms + 2 * MINUTE_MS);
+    extend_and_commit(at_ms + 5 * LIFETIME_MS, id);
+    ck_assert_int_eq(
+        read_as("A", (struct inventory_query){.customer_id = "C1", .limit = 1}, &state), STATUS_OK);
+    ck_assert_uint_ge(state.reservations.count, 1);
+    ck_assert_int_eq(state.reservations.rows[0]->expires_ms, at_ms + MINUTE_MS + LIFETIME_MS);
+}
+END_TEST
+
+START_TEST(a_record_has_the_whole_answer) {
+    struct idempotency_record record = sample, found;
+    strcpy(record.key_hash, "whole");
+    strcpy(record.customer_id, "O'Brien & S\xc3\xb6hne");
+    record.total = 123456789012;
+    record.remaining = 7;
+    record.keep_until_ms = now_ms() + HOUR_MS;
+    read_all("A");
+    ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(find("A", "whole", &found), STATUS_OK);
+    ck_assert_str_eq(found.customer_id, record.customer_id);
+    ck_assert_int_eq(found.total, record.total);
+    ck_assert_int_eq(found.remaining, 7);
+}
+END_TEST
+
 START_TEST(a_stale_commit_fails_whole) {
     struct product_state stale;
     product_state_init(&stale);
@@ -421,6 +521,13 @@ TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*cl
     tcase_add_test(contract, a_commit_is_read_back_whole_with_the_next_version);
     tcase_add_test(contract, a_state_can_be_committed_again_without_reading);
     tcase_add_test(contract, changed_and_removed_rows_are_stored);
+    tcase_add_test(contract,
+                   an_extended_reservation_keeps_its_id_and_is_read_by_all_that_ask_for_it);
+    tcase_add_test(contract, an_extended_reservation_is_due_when_it_expires_now);
+    tcase_add_test(contract,
+                   a_reservation_that_was_extended_and_split_is_stored_so_and_can_be_removed);
+    tcase_add_test(contract, a_limit_leaves_no_row_out_that_expires_before_an_extended_one);
+    tcase_add_test(contract, a_record_has_the_whole_answer);
     tcase_add_test(contract, a_stale_commit_fails_whole);
     tcase_add_test(contract, a_full_transaction_is_one_commit);
     tcase_add_test(contract, a_query_reads_the_expired_and_who_it_asks_for);

@@ -20,7 +20,8 @@ enum {
     ANSWER_BYTES = 1024 * 1024,
     PATH_BYTES = 4096,
     STOP_MS = 5000,
-    LIFETIME_MS = 30 * 60 * 1000
+    LIFETIME_MS = 30 * 60 * 1000,
+    MAX_LIFETIME_MS = 24 * 60 * 60 * 1000,
 };
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
 
@@ -161,6 +162,7 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
                                        &err),
                      STATUS_OK);
     app->options = (struct inventory_options){.reservation_lifetime_ms = LIFETIME_MS,
+                                              .max_reservation_lifetime_ms = MAX_LIFETIME_MS,
                                               .seeds = seeds,
                                               .seed_count = sizeof seeds / sizeof seeds[0]};
     inventory_service_init(&app->service, &app->platform, &app->store.base, app->leases,
@@ -248,12 +250,24 @@ static size_t body_length(const struct function_call *call) {
     return call->body == NULL || call->body_length > 0 ? call->body_length : strlen(call->body);
 }
 
+static bool is_apart(const struct function_call *call) {
+    return call->action[0] == '/';
+}
+
+static const char *query_of(const struct function_call *call) {
+    return call->query == NULL ? "" : call->query;
+}
+
 /* Returns the function whose route has this action. `out_match` gets its parameters. */
 static const struct function *function_of(const struct function_call *call,
                                           struct route_match *out_match) {
     static char path[PATH_BYTES]; /* in which the parameters lie */
-    snprintf(path, sizeof path, "/inventory/any%s%s", call->action[0] == '\0' ? "" : "/",
-             call->action);
+    if (is_apart(call)) {
+        snprintf(path, sizeof path, "%s", call->action);
+    } else {
+        snprintf(path, sizeof path, "/inventory/any%s%s", call->action[0] == '\0' ? "" : "/",
+                 call->action);
+    }
     for (const struct function *at = function_table; at->name != NULL; at++) {
         if (at->route != NULL && route_template_matches(at->route, path, out_match)) {
             return at;
@@ -284,11 +298,15 @@ static struct http_response call_proxied(struct function_app *app,
         http_headers_add(&headers, call->header.name, call->header.values[i]);
     }
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "/api/inventory/%s%s%s", product_of(call),
-             call->action[0] == '\0' ? "" : "/", call->action);
+    if (is_apart(call)) {
+        snprintf(path, sizeof path, "/api%s", call->action);
+    } else {
+        snprintf(path, sizeof path, "/api/inventory/%s%s%s", product_of(call),
+                 call->action[0] == '\0' ? "" : "/", call->action);
+    }
     struct http_request request = {.method = method_of(call),
                                    .path = path,
-                                   .query = "",
+                                   .query = query_of(call),
                                    .headers = &headers,
                                    .body = call->body == NULL ? "" : call->body,
                                    .body_length = body_length(call)};
@@ -352,10 +370,10 @@ static void append_params(struct strbuf *out, const struct function_call *call) 
 
 static void append_payload(struct strbuf *out, const struct function_call *call) {
     strbuf_appendf(out,
-                   "{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/"
+                   "{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/%s%s"
                    "\",\"Method\":\"%s\",\"Query\":{},\"Headers\":{"
                    "\"Host\":[\"localhost:7071\"]",
-                   method_of(call));
+                   call->query == NULL ? "" : "?", query_of(call), method_of(call));
     if (call->content_type != NULL) {
         strbuf_append_string(out, ",\"Content-Type\":[");
         append_json_string(out, call->content_type, strlen(call->content_type));
@@ -369,7 +387,8 @@ static void append_payload(struct strbuf *out, const struct function_call *call)
         }
         append_json_string(out, call->header.values[i], strlen(call->header.values[i]));
     }
-    strbuf_append_string(out, call->header.name == NULL ? "" : "]");
+    bool has_header = call->header.name != NULL && call->header.values[0] != NULL;
+    strbuf_append_string(out, has_header ? "]" : "");
     strbuf_append_string(out, "},\"Params\":{");
     append_params(out, call);
     strbuf_append_string(out, "},\"Identities\":[]");

@@ -65,7 +65,9 @@ void function_app_await_release(struct function_app *app, const char *lease_name
 struct function_call {
     const char *method;       /* NULL: the one that the function takes */
     const char *product;      /* as it is in the path; NULL: PROD-001 */
-    const char *action;       /* the path after the product: "reserve"; "" for GetInventory */
+    const char *action;       /* the path after the product: "reserve"; "" for GetInventory. With a
+                                 slash in front: the path of a function without a product */
+    const char *query;        /* without '?'; NULL: none */
     const char *content_type; /* NULL: none */
     struct {
         const char *name;

@@ -112,5 +112,5 @@ void bare_reserver_commit(struct bare_reserver *reserver, int rows) {
     state->product.commit_ids[UUID_TEXT_BYTES - 1] = ',';
     send_transaction(reserver);
     product_state_committed(state);
-    product_state_trim(state); /* nothing comes back to them */
+    product_state_trim(state, 0); /* nothing comes back to them */
 }

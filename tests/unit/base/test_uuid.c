@@ -110,12 +110,38 @@ START_TEST(a_uuid_is_hexadecimal_digits_and_four_dashes) {
 }
 END_TEST
 
+START_TEST(the_time_of_a_version_8_uuid_can_be_read) {
+    static const int64_t times[] = {0, 1, 0x0194B0A12345, (INT64_C(1) << 48) - 1};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        char text[UUID_TEXT_BYTES];
+        int64_t time_ms = -1;
+        ck_assert_int_eq(uuid_v8_from_time(random_system(), times[i], text), STATUS_OK);
+        ck_assert(uuid_v8_time(text, &time_ms));
+        ck_assert_int_eq(time_ms, times[i]);
+    }
+}
+END_TEST
+
+START_TEST(no_other_text_has_a_time) {
+    static const char *const others[] = {"", "0194b0a1-2345-4abc-9def-0123456789ab",
+                                         "0194b0a1-2345-8abc-9def-0123456789a",
+                                         "0194b0a1-2345-8abc-9def-0123456789ag"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        int64_t time_ms = -1;
+        ck_assert(!uuid_v8_time(others[i], &time_ms));
+        ck_assert_int_eq(time_ms, -1);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("uuid");
     TCase *tcase = tcase_create("uuid");
     tcase_add_test(tcase, a_version_4_uuid_is_random_all_over);
     tcase_add_test(tcase, a_version_8_uuid_starts_with_its_time);
     tcase_add_test(tcase, the_prefix_is_that_of_every_id_of_its_time);
+    tcase_add_test(tcase, the_time_of_a_version_8_uuid_can_be_read);
+    tcase_add_test(tcase, no_other_text_has_a_time);
     tcase_add_test(tcase, ids_sort_as_text_by_their_time);
     tcase_add_loop_test(tcase, a_uuid_is_hexadecimal_digits_and_four_dashes, 0,
                         sizeof texts / sizeof texts[0]);

@@ -88,6 +88,105 @@ START_TEST(many_reservations_are_all_shown) {
 }
 END_TEST
 
+static void get_with(int shape, const char *query, const char *known) {
+    http_response_cleanup(&answer);
+    answer =
+        function_app_call(&app, shape,
+                          &(struct function_call){
+                              .action = "", .query = query, .header = {"If-None-Match", {known}}});
+}
+
+START_TEST(a_list_may_be_left_out_or_be_of_one_customer) {
+    reserve(_i, 5, "CUST-123", first);
+    reserve(_i, 3, "CUST+4 5", second);
+    get_with(_i, "reservations=none", NULL);
+    ck_assert_str_eq(answer.body.data, "{\"productId\":\"PROD-001\",\"totalQuantity\":100,"
+                                       "\"availableQuantity\":92,\"reservedQuantity\":8}");
+    ck_assert_str_eq(header("ETag"), "\"3\"");
+    get_with(_i, "x=1&CustomerId=CUST%2B4+5&y", NULL);
+    ck_assert_ptr_nonnull(
+        strstr(answer.body.data, "\"availableQuantity\":92,\"reservedQuantity\":8,"));
+    ck_assert_ptr_nonnull(strstr(answer.body.data, second));
+    ck_assert_ptr_null(strstr(answer.body.data, first));
+    get_with(_i, "customerId=nobody", NULL);
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"reservedQuantity\":8,"
+                                                   "\"activeReservations\":[]}"));
+}
+END_TEST
+
+/* Also those that expire soon, and so come with the sums. */
+START_TEST(only_that_customers_active_reservations_are_listed) {
+    reserve(_i, 5, "CUST-123", first);
+    clock_fake_advance(&app.store_clock, 1000);
+    reserve(_i, 3, "CUST-4", second);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 2000);
+    get_with(_i, "customerId=CUST-4", NULL);
+    ck_assert_ptr_null(strstr(answer.body.data, first));
+    ck_assert_ptr_nonnull(strstr(answer.body.data, second));
+    clock_fake_advance(&app.store_clock, 1000);
+    get_with(_i, "customerId=CUST-123", NULL);
+    ck_assert_ptr_nonnull(strstr(answer.body.data,
+                                 "\"availableQuantity\":97,\"reservedQuantity\":3,"
+                                 "\"activeReservations\":[]}"));
+    get_with(_i, "reservations=none", NULL);
+    ck_assert_ptr_nonnull(
+        strstr(answer.body.data, "\"availableQuantity\":97,\"reservedQuantity\":3}"));
+}
+END_TEST
+
+START_TEST(a_query_that_cannot_be_understood_is_refused) {
+    static const char *const queries[] = {"reservations=all",
+                                          "reservations=",
+                                          "reservations=none&reservations=none",
+                                          "customerId=",
+                                          "customerId=a&customerId=a",
+                                          "customerId=%0a",
+                                          "customerId=%ff",
+                                          "customerId=a%00"};
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        get_with(_i, queries[i], NULL);
+        ck_assert_msg(answer.status == 400, "%s: %d", queries[i], answer.status);
+        ck_assert_ptr_nonnull(strstr(answer.body.data, "\"InvalidQuery\""));
+    }
+}
+END_TEST
+
+START_TEST(what_the_caller_has_already_is_not_sent_again) {
+    static const char *const known[] = {"\"2\"", "W/\"2\"", "*"};
+    static const char *const queries[] = {NULL, "reservations=none", "customerId=CUST-123"};
+    reserve(_i, 5, "CUST-123", first);
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t j = 0; j < 3; j++) {
+            get_with(_i, queries[j], known[i]);
+            ck_assert_int_eq(answer.status, 304);
+            ck_assert_str_eq(answer.body.data, "");
+            ck_assert_str_eq(header("ETag"), "\"2\"");
+        }
+    }
+    for (size_t j = 0; j < 3; j++) {
+        get_with(_i, queries[j], "\"1\"");
+        ck_assert_int_eq(answer.status, 200);
+        ck_assert_ptr_nonnull(strstr(answer.body.data, "\"reservedQuantity\":5"));
+    }
+    get_with(_i, NULL, "\"1\", \"2\"");
+    ck_assert_int_eq(answer.status, 400);
+}
+END_TEST
+
+/* The version is still the same. */
+START_TEST(once_a_reservation_has_expired_the_answer_is_another_one) {
+    reserve(_i, 5, "CUST-123", first);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
+    get_with(_i, NULL, "\"2\"");
+    ck_assert_int_eq(answer.status, 304);
+    clock_fake_advance(&app.store_clock, 1);
+    get_with(_i, NULL, "\"2\"");
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_str_eq(header("ETag"), "\"2\"");
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"reservedQuantity\":0,"));
+}
+END_TEST
+
 START_TEST(it_needs_no_lease) {
     get(_i);
     ck_assert_int_eq(answer.status, 200);
@@ -120,6 +219,13 @@ int main(void) {
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_gone_from_the_moment_it_expires, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, many_reservations_are_all_shown, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_list_may_be_left_out_or_be_of_one_customer, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, only_that_customers_active_reservations_are_listed, 0,
+                        CALL_SHAPES);
+    tcase_add_loop_test(answers, a_query_that_cannot_be_understood_is_refused, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, what_the_caller_has_already_is_not_sent_again, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, once_a_reservation_has_expired_the_answer_is_another_one, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, storage_that_fails_is_a_503, 0, CALL_SHAPES);
     tcase_add_test(answers, the_answer_is_whole_or_a_500_whichever_allocation_fails);

@@ -32,6 +32,7 @@ START_TEST(an_http_payload_is_read) {
             "reserve?x=1\","
             "\"Method\":\"POST\",\"Query\":{\"x\":\"1\"},"
             "\"Headers\":{\"Accept\":[\"*/*\"],\"content-TYPE\":[\"application/json\",\"x\"],"
+            "\"If-Match\":[\"\\\"7\\\"\"],\"if-none-match\":[\"*\",\"*\"],"
             "\"idempotency-Key\":[\"k\"],\"Content-Encoding\":[\"gzip\"]},"
             "\"Params\":{\"productId\":\"PROD-001\"},\"Identities\":[{\"IsAuthenticated\":false}],"
             "\"Body\":\"{\\\"quantity\\\":5}\"}},\"Metadata\":{\"sys\":{\"MethodName\":"
@@ -45,6 +46,10 @@ START_TEST(an_http_payload_is_read) {
     ck_assert_str_eq(invocation.idempotency_key.text, "k");
     ck_assert(!invocation.idempotency_key.is_repeated);
     ck_assert_str_eq(invocation.content_encoding.text, "gzip");
+    ck_assert_str_eq(invocation.if_match.text, "\"7\"");
+    ck_assert_str_eq(invocation.if_none_match.text, "*");
+    ck_assert(invocation.if_none_match.is_repeated);
+    ck_assert_str_eq(invocation.query, "x=1");
     ck_assert_str_eq(invocation.body, "{\"quantity\":5}");
     invocation_cleanup(&invocation);
 }
@@ -53,6 +58,7 @@ END_TEST
 START_TEST(what_a_request_need_not_have_may_be_absent) {
     ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"GET\"}}}", true), STATUS_OK);
     ck_assert_str_eq(invocation_param(&invocation, "productId"), "");
+    ck_assert_str_eq(invocation.query, "");
     ck_assert_ptr_null(invocation.content_type.text);
     ck_assert_str_eq(invocation.body, "");
     invocation_cleanup(&invocation);

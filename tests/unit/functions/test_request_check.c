@@ -7,11 +7,21 @@
 #include "base/utf8.h"
 #include "support/processes/check_main.h"
 
+enum {
+    MAX_LIFETIME_MS = 24 * 60 * 60 * 1000,
+    RESERVE_PARTS = CHANGE_QUANTITY | CHANGE_CUSTOMER | CHANGE_MAY_HAVE_LIFETIME,
+    RELEASE_PARTS = CHANGE_QUANTITY | CHANGE_CUSTOMER | CHANGE_MAY_HAVE_RESERVATION,
+    CONFIRM_PARTS = CHANGE_MAY_HAVE_QUANTITY | CHANGE_MAY_HAVE_CUSTOMER |
+                    CHANGE_ROUTE_NAMES_RESERVATION | CHANGE_MAY_HAVE_NO_BODY,
+};
+
+static unsigned parts;
 static struct function_request request;
 static struct change_request change;
 static struct http_response response;
 
 static void set_up(void) {
+    parts = RELEASE_PARTS;
     request = (struct function_request){.route = "{productId}", .params = {"PROD-001"}, .body = ""};
     http_response_init(&response, 4096);
 }
@@ -25,7 +35,7 @@ static bool check_bytes(const char *body, size_t length) {
     http_response_init(&response, 4096);
     request.body = body;
     request.body_length = length;
-    return request_check_change(&request, true, &change, &response);
+    return request_check_change(&request, parts, MAX_LIFETIME_MS, &change, &response);
 }
 
 static bool check(const char *body) {
@@ -158,7 +168,7 @@ END_TEST
 START_TEST(a_reservation_id_is_an_unknown_member_where_none_is_asked_for) {
     request.body = "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":17}";
     request.body_length = strlen(request.body);
-    ck_assert(request_check_change(&request, false, &change, &response));
+    ck_assert(request_check_change(&request, RESERVE_PARTS, MAX_LIFETIME_MS, &change, &response));
     ck_assert_str_eq(change.reservation_id, "");
 }
 END_TEST
@@ -435,6 +445,151 @@ START_TEST(a_reservation_id_is_a_uuid) {
 }
 END_TEST
 
+/* ---- confirm, extend, adjust ---- */
+
+#define ROUTE "inventory/{productId}/reservations/{reservationId}/confirm"
+
+static void name_reservation(const char *id) {
+    parts = CONFIRM_PARTS;
+    request.route = ROUTE;
+    request.params[1] = id;
+}
+
+START_TEST(a_confirm_may_have_no_body_and_then_means_all_of_anybodys) {
+    name_reservation("0194B0A1-2345-8ABC-9DEF-0123456789AF");
+    request.content_type.text = "application/x-www-form-urlencoded"; /* curl -d '' sends it */
+    assert_accepted("");
+    ck_assert_str_eq(change.reservation_id, "0194b0a1-2345-8abc-9def-0123456789af");
+    ck_assert_int_eq(change.quantity, 0);
+    ck_assert_str_eq(change.customer_id, "");
+    request.content_type.text = NULL;
+    assert_accepted("{}");
+    ck_assert_int_eq(change.quantity, 0);
+    assert_accepted("{\"quantity\":null,\"customerId\":null}");
+    assert_accepted("{\"quantity\":5,\"customerId\":\"C\",\"reservationId\":17}");
+    ck_assert_int_eq(change.quantity, 5);
+    ck_assert_str_eq(change.customer_id, "C");
+}
+END_TEST
+
+START_TEST(what_a_confirm_may_have_is_checked_as_elsewhere) {
+    name_reservation("0194b0a1-2345-8abc-9def-0123456789af");
+    assert_refused(" ", 400, "InvalidJson");
+    assert_refused("null", 400, "InvalidJson");
+    assert_refused("{\"quantity\":0}", 400, "InvalidQuantity");
+    assert_refused("{\"quantity\":1000001}", 400, "InvalidQuantity");
+    assert_refused("{\"customerId\":\"\"}", 400, "InvalidCustomerId");
+    request.body_too_large = true;
+    assert_refused("", 413, "PayloadTooLarge");
+    request.body_too_large = false;
+    request.content_type.text = "text/plain";
+    assert_refused("{}", 415, "UnsupportedMediaType");
+}
+END_TEST
+
+START_TEST(a_reservation_in_a_route_is_a_uuid) {
+    static const char *const ids[] = {"",
+                                      "x",
+                                      "0194b0a1-2345-8abc-9def-0123456789a",
+                                      "0194b0a1-2345-8abc-9def-0123456789abc",
+                                      "0194b0a123458abc9def0123456789ab",
+                                      "{0194b0a1-2345-8abc-9def-0123456789ab}"};
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        name_reservation(ids[i]);
+        assert_refused("", 400, "InvalidReservationId");
+    }
+    request.params[0] = "A B";
+    assert_refused("", 400, "InvalidProductId");
+}
+END_TEST
+
+START_TEST(a_lifetime_is_whole_seconds_up_to_the_limit_or_absent) {
+    static const char *const wrong[] = {"0",     "-1",   "0.5", "86400.5", "86401", "1e99",
+                                        "\"5\"", "true", "[5]", "{}",      "1e-1",  "\"\""};
+    static const struct {
+        const char *text;
+        int64_t lifetime_ms;
+    } right[] = {{"1", 1000}, {"86400", 86400000}, {"6e1", 60000}, {"5.0", 5000}, {"null", 0}};
+    char body[128];
+    parts = RESERVE_PARTS;
+    for (size_t i = 0; i < COUNT(right); i++) {
+        snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"C\",\"LifetimeSeconds\":%s}",
+                 right[i].text);
+        assert_accepted(body);
+        ck_assert_int_eq(change.lifetime_ms, right[i].lifetime_ms);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"C\",\"lifetimeSeconds\":%s}",
+                 wrong[i]);
+        assert_refused(body, 400, "InvalidLifetime");
+    }
+    parts = RELEASE_PARTS; /* for which it is an unknown member */
+    assert_accepted("{\"quantity\":1,\"customerId\":\"C\",\"lifetimeSeconds\":0}");
+}
+END_TEST
+
+START_TEST(a_delta_is_a_whole_number_but_0) {
+    static const char *const wrong[] = {"0",    "-0",   "0.0",   "1.5",  "\"1\"",
+                                        "null", "1e30", "-1e30", "true", "9223372036854775807"};
+    static const struct {
+        const char *text;
+        int64_t delta;
+    } right[] = {
+        {"1", 1}, {"-1", -1}, {"5e3", 5000}, {"-4611686018427387903", -INVENTORY_MAX_TOTAL}};
+    char body[64];
+    parts = CHANGE_DELTA;
+    for (size_t i = 0; i < COUNT(right); i++) {
+        snprintf(body, sizeof body, "{\"delta\":%s}", right[i].text);
+        assert_accepted(body);
+        ck_assert_int_eq(change.delta, right[i].delta);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        snprintf(body, sizeof body, "{\"delta\":%s}", wrong[i]);
+        assert_refused(body, 400, "InvalidDelta");
+    }
+    assert_refused("{}", 400, "InvalidDelta");
+    assert_refused("", 400, "InvalidJson"); /* the host repeats a request without a body */
+}
+END_TEST
+
+START_TEST(a_reason_is_a_text_of_up_to_256_characters) {
+    char longest[256 * 4 + 1], too_long[257 * 4 + 1], body[sizeof too_long + 64];
+    repeat(longest, "\xF0\x9F\x93\xA6", 256);
+    repeat(too_long, "\xF0\x9F\x93\xA6", 257);
+    parts = CHANGE_DELTA;
+    snprintf(body, sizeof body, "{\"delta\":1,\"reason\":\"%s\"}", longest);
+    assert_accepted(body);
+    ck_assert_str_eq(change.reason, longest);
+    snprintf(body, sizeof body, "{\"delta\":1,\"reason\":\"%s\"}", too_long);
+    assert_refused(body, 400, "InvalidReason");
+    assert_refused("{\"delta\":1,\"reason\":7}", 400, "InvalidReason");
+    assert_refused("{\"delta\":1,\"reason\":\"a\\nb\"}", 400, "InvalidReason");
+    assert_accepted("{\"delta\":1,\"reason\":null}");
+    assert_accepted("{\"delta\":1,\"reason\":\"\"}");
+    ck_assert_str_eq(change.reason, "");
+}
+END_TEST
+
+START_TEST(if_match_is_one_tag_or_a_star) {
+    static const struct {
+        const char *text;
+        int64_t expected_version;
+    } right[] = {{"\"7\"", 7}, {"*", 0}, {"W/\"7\"", -1}, {"\"x\"", -1}, {NULL, 0}};
+    static const char *const wrong[] = {"7", "\"7\", \"8\"", "", "\"7", "*, *"};
+    for (size_t i = 0; i < COUNT(right); i++) {
+        request.if_match.text = right[i].text;
+        assert_accepted(good_body);
+        ck_assert_int_eq(change.expected_version, right[i].expected_version);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        request.if_match.text = wrong[i];
+        assert_refused(good_body, 400, "BadRequest");
+    }
+    request.if_match = (struct http_header_value){.text = "\"7\"", .is_repeated = true};
+    assert_refused(good_body, 400, "BadRequest");
+}
+END_TEST
+
 START_TEST(the_first_thing_wrong_is_named) {
     request = (struct function_request){.route = "{productId}",
                                         .params = {"A B"},
@@ -469,6 +624,7 @@ int main(void) {
     tcase_add_test(right, a_null_reservation_id_is_none);
     tcase_add_test(right, a_reservation_id_is_an_unknown_member_where_none_is_asked_for);
     tcase_add_test(right, json_goes_by_several_names);
+    tcase_add_test(right, a_confirm_may_have_no_body_and_then_means_all_of_anybodys);
     suite_add_tcase(suite, right);
     TCase *wrong = tcase_create("what is wrong");
     tcase_add_checked_fixture(wrong, set_up, tear_down);
@@ -485,6 +641,12 @@ int main(void) {
     tcase_add_test(wrong, a_quantity_is_a_whole_number_from_1_to_a_million);
     tcase_add_test(wrong, a_customer_is_a_string_of_1_to_128_characters);
     tcase_add_test(wrong, a_reservation_id_is_a_uuid);
+    tcase_add_test(wrong, what_a_confirm_may_have_is_checked_as_elsewhere);
+    tcase_add_test(wrong, a_reservation_in_a_route_is_a_uuid);
+    tcase_add_test(wrong, a_lifetime_is_whole_seconds_up_to_the_limit_or_absent);
+    tcase_add_test(wrong, a_delta_is_a_whole_number_but_0);
+    tcase_add_test(wrong, a_reason_is_a_text_of_up_to_256_characters);
+    tcase_add_test(wrong, if_match_is_one_tag_or_a_star);
     tcase_add_test(wrong, the_first_thing_wrong_is_named);
     suite_add_tcase(suite, wrong);
     return check_main(suite);

@@ -655,9 +655,9 @@ END_TEST
 START_TEST(a_snapshot_was_read_for_its_request) {
     struct inventory_request request = {.operation = &operation_snapshot};
     add(&request);
-    ck_assert(batch_lacks_rows(&request));
+    ck_assert(batch_lacks_rows(&batch, &request));
     request.has_rows = true;
-    ck_assert(!batch_lacks_rows(&request));
+    ck_assert(!batch_lacks_rows(&batch, &request));
     ck_assert_int_eq(batch_decide(&batch, 0), BATCH_ANSWER);
     assert_stage(&request, REQUEST_DECIDED);
 }
@@ -688,7 +688,7 @@ START_TEST(when_the_product_is_read_again_everything_is_decided_anew_but_records
     batch_reset(&batch);
     assert_stage(&plain, REQUEST_QUEUED);
     assert_stage(&release, REQUEST_QUEUED);
-    ck_assert(batch_lacks_rows(&release));
+    ck_assert(batch_lacks_rows(&batch, &release));
     assert_stage(&known, REQUEST_LOOKED_UP);
 }
 END_TEST
@@ -699,11 +699,11 @@ START_TEST(only_a_release_that_is_no_repeat_needs_its_customers_rows) {
     release.has_rows = repeat.has_rows = false;
     repeat = with_key(repeat, "key-1", "1");
     look_up(&repeat, &repeat);
-    ck_assert(batch_lacks_rows(&release));
-    ck_assert(!batch_lacks_rows(&reserve));
-    ck_assert(!batch_lacks_rows(&repeat));
+    ck_assert(batch_lacks_rows(&batch, &release));
+    ck_assert(!batch_lacks_rows(&batch, &reserve));
+    ck_assert(!batch_lacks_rows(&batch, &repeat));
     release.stage = REQUEST_DECIDED;
-    ck_assert(!batch_lacks_rows(&release));
+    ck_assert(!batch_lacks_rows(&batch, &release));
 }
 END_TEST
 

@@ -413,6 +413,111 @@ START_TEST(customer_ids_are_printable_text_of_at_most_128_characters) {
 }
 END_TEST
 
+static struct reservation *find(const struct reservation *row, const char *customer, int64_t at_ms,
+                                enum refusal *out_refusal) {
+    *out_refusal = REFUSAL_NONE;
+    return inventory_find_named(&state, row->id, customer, at_ms, out_refusal);
+}
+
+START_TEST(a_reservation_is_found_until_its_very_expiry_and_only_for_its_customer) {
+    enum refusal refusal;
+    stored_row("CUST-1", 10, MINUTE_MS);
+    struct reservation *row = state.reservations.rows[0];
+    ck_assert_ptr_eq(find(row, NULL, NOW_MS + MINUTE_MS - 1, &refusal), row);
+    ck_assert_ptr_eq(find(row, "CUST-1", NOW_MS, &refusal), row);
+    ck_assert_int_eq(refusal, REFUSAL_NONE);
+    ck_assert_ptr_null(find(row, "CUST-2", NOW_MS, &refusal));
+    ck_assert_int_eq(refusal, REFUSAL_NO_RESERVATION);
+    ck_assert_ptr_null(find(row, "CUST-1", NOW_MS + MINUTE_MS, &refusal));
+    ck_assert_int_eq(refusal, REFUSAL_EXPIRED);
+}
+END_TEST
+
+/* Whether the row is still there, is removed by this commit, or was removed by an earlier one. */
+START_TEST(a_reservation_whose_time_has_come_is_expired_before_and_after_it_is_removed) {
+    enum refusal refusal;
+    stored_row("CUST-1", 10, MINUTE_MS);
+    struct reservation gone = *state.reservations.rows[0];
+    for (int i = 0; i < 3; i++) {
+        ck_assert_ptr_null(find(&gone, "CUST-1", NOW_MS + MINUTE_MS, &refusal));
+        ck_assert_int_eq(refusal, REFUSAL_EXPIRED);
+        ck_assert_ptr_null(find(&gone, "CUST-2", NOW_MS + MINUTE_MS, &refusal));
+        ck_assert_int_eq(refusal, REFUSAL_EXPIRED);
+        if (i == 0) {
+            inventory_expire(&state, NOW_MS + MINUTE_MS, 0, 1);
+        } else {
+            product_state_committed(&state);
+        }
+    }
+    ck_assert_ptr_null(find(&gone, "CUST-1", NOW_MS, &refusal));
+    ck_assert_int_eq(refusal, REFUSAL_NO_RESERVATION); /* its time had not come */
+    strcpy(gone.id, "7c9e6679-7425-40de-944b-e07fc1f90ae7");
+    ck_assert_ptr_null(find(&gone, "CUST-1", NOW_MS + MINUTE_MS, &refusal));
+    ck_assert_int_eq(refusal, REFUSAL_NO_RESERVATION);
+}
+END_TEST
+
+START_TEST(confirmed_units_leave_the_reservation_and_the_total_and_not_what_is_available) {
+    stored_row("CUST-1", 10, MINUTE_MS);
+    struct reservation *row = state.reservations.rows[0];
+    inventory_confirm(&state, row, 4);
+    ck_assert_int_eq(row->quantity, 6);
+    ck_assert_int_eq(row->mark, RESERVATION_CHANGED);
+    ck_assert_int_eq(state.product.total, 96);
+    ck_assert_int_eq(state.product.available, 90);
+    inventory_confirm(&state, row, 6);
+    ck_assert(reservation_is_removed(row));
+    ck_assert_int_eq(state.product.total, 90);
+    ck_assert_int_eq(state.product.available, 90);
+    ck_assert_int_eq(state.change_count, 1);
+    ck_assert(inventory_adds_up(&state));
+    ck_assert_int_eq(inventory_release(&state, "CUST-1", NULL, 10, NOW_MS, 0), 0);
+}
+END_TEST
+
+/* Its row is never written, but the total is another. */
+START_TEST(a_sale_of_a_reservation_that_is_new_in_this_commit_is_a_change) {
+    const struct reservation *row = NULL;
+    ck_assert(reserve(5, &row));
+    inventory_confirm(&state, state.reservations.rows[0], 5);
+    ck_assert_uint_eq(state.reservations.count, 0);
+    ck_assert_int_eq(state.product.total, 95);
+    ck_assert_int_eq(state.product.available, 95);
+    ck_assert_int_eq(state.change_count, 1);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(an_extended_reservation_lives_until_its_new_expiry_and_not_a_moment_shorter) {
+    enum refusal refusal;
+    stored_row("CUST-1", 10, MINUTE_MS);
+    stored_row("CUST-2", 10, 2 * MINUTE_MS);
+    struct reservation *row = state.reservations.rows[0];
+    inventory_extend(&state, row, NOW_MS + 3 * MINUTE_MS);
+    ck_assert_int_eq(row->expires_ms, NOW_MS + 3 * MINUTE_MS);
+    inventory_extend(&state, row, NOW_MS + 2 * MINUTE_MS); /* never earlier */
+    ck_assert_int_eq(row->expires_ms, NOW_MS + 3 * MINUTE_MS);
+    ck_assert_int_eq(state.change_count, 1);
+
+    int64_t last_ms = NOW_MS + 3 * MINUTE_MS - 1;
+    ck_assert_int_eq(inventory_available(&state, last_ms), 90);
+    ck_assert_int_eq(inventory_expire(&state, last_ms, 0, 99), 1); /* the other */
+    ck_assert_ptr_eq(find(row, "CUST-1", last_ms, &refusal), row);
+    ck_assert_ptr_null(find(row, "CUST-1", last_ms + 1, &refusal));
+    ck_assert_int_eq(refusal, REFUSAL_EXPIRED);
+    ck_assert_int_eq(inventory_expire(&state, last_ms + 1, 0, 99), 1);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(an_extension_that_is_not_later_is_no_change) {
+    stored_row("CUST-1", 10, MINUTE_MS);
+    inventory_extend(&state, state.reservations.rows[0], NOW_MS + MINUTE_MS);
+    ck_assert_int_eq(state.change_count, 0);
+    ck_assert_int_eq(state.reservations.rows[0]->mark, RESERVATION_STORED);
+}
+END_TEST
+
 START_TEST(what_is_available_changes_by_as_much_as_the_total) {
     stored_row("C1", 30, MINUTE_MS);
     ck_assert(inventory_set_total(&state, 150));
@@ -513,6 +618,15 @@ int main(void) {
     tcase_add_test(rules, after_a_commit_removed_rows_are_gone_and_the_rest_is_stored);
     tcase_add_test(rules, a_new_row_takes_its_place_by_expiry);
     tcase_add_test(rules, a_torn_picture_does_not_add_up);
+    tcase_add_test(rules, a_reservation_is_found_until_its_very_expiry_and_only_for_its_customer);
+    tcase_add_test(rules,
+                   a_reservation_whose_time_has_come_is_expired_before_and_after_it_is_removed);
+    tcase_add_test(rules,
+                   confirmed_units_leave_the_reservation_and_the_total_and_not_what_is_available);
+    tcase_add_test(rules, a_sale_of_a_reservation_that_is_new_in_this_commit_is_a_change);
+    tcase_add_test(rules,
+                   an_extended_reservation_lives_until_its_new_expiry_and_not_a_moment_shorter);
+    tcase_add_test(rules, an_extension_that_is_not_later_is_no_change);
     tcase_add_loop_test(rules, random_operations_keep_the_sum, 0, 10);
     tcase_add_test(rules, what_is_available_changes_by_as_much_as_the_total);
     tcase_add_test(rules, a_total_goes_down_to_what_is_reserved_and_no_further);

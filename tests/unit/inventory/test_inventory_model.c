@@ -125,8 +125,29 @@ static bool model_take(int at, int64_t units) {
         return true;
     }
     model.change_count += row->mark == RESERVATION_STORED;
-    row->mark = row->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED;
+    row->mark = row->quantity == 0                  ? RESERVATION_REMOVED
+                : row->mark == RESERVATION_EXTENDED ? RESERVATION_EXTENDED
+                                                    : RESERVATION_CHANGED;
     return true;
+}
+
+static void model_confirm(int at, int64_t units) {
+    model.change_count += model.rows[at].mark == RESERVATION_ADDED;
+    model_take(at, units);
+    model.available -= units;
+    model.total -= units;
+}
+
+static void model_extend(int at, int64_t expires_ms) {
+    struct model_row row = model.rows[at];
+    if (expires_ms <= row.expires_ms) {
+        return;
+    }
+    model_drop(at);
+    model.change_count += row.mark == RESERVATION_STORED;
+    row.mark = row.mark == RESERVATION_ADDED ? RESERVATION_ADDED : RESERVATION_EXTENDED;
+    row.expires_ms = expires_ms;
+    model_put(row);
 }
 
 static int model_first(void) {
@@ -251,7 +272,7 @@ static void compare_rows(void) {
         CHECK_EQ(row->expires_ms, expected->expires_ms);
         CHECK_EQ(row->mark, expected->mark);
         CHECK_EQ(is_in_changed(row), row->mark != RESERVATION_STORED);
-        CHECK(reservation_list_find(&state.reservations, row) == row);
+        CHECK(reservation_list_find(&state.reservations, row->id) == row);
         marked += row->mark != RESERVATION_STORED;
     }
     CHECK_EQ(state.changed_count, marked);
@@ -344,6 +365,35 @@ static void release(void) {
              model_release_changes(customer, wanted, quantity));
     CHECK_EQ(inventory_release(&state, customers[customer], wanted, quantity, now_ms, spare),
              model_release(customer, wanted, quantity, spare));
+}
+
+/*
+ * A confirm or an extension, each with room for one change, as a batch makes sure. Rows that were
+ * removed have no active reservation.
+ */
+static void use_reservation(void) {
+    enum refusal refusal = REFUSAL_NONE;
+    if (model.count == 0 || model.change_count >= INVENTORY_MAX_CHANGES) {
+        return;
+    }
+    int at = pick(model.count);
+    struct model_row expected = model.rows[at];
+    int customer = chance(90) ? expected.customer : pick(CUSTOMERS);
+    bool is_active =
+        is_there(&expected) && expected.customer == customer && expected.expires_ms > now_ms;
+    struct reservation *row =
+        inventory_find_named(&state, expected.id, customers[customer], now_ms, &refusal);
+    CHECK_EQ(row != NULL, is_active);
+    CHECK_EQ(refusal == REFUSAL_NONE, is_active);
+    if (row != NULL && chance(50)) {
+        int units = chance(50) ? row->quantity : 1 + pick(row->quantity);
+        inventory_confirm(&state, row, units);
+        model_confirm(at, units);
+    } else if (row != NULL) {
+        int64_t expires_ms = now_ms + 1 + pick(20 * SECOND_MS);
+        inventory_extend(&state, row, expires_ms);
+        model_extend(at, expires_ms);
+    }
 }
 
 static void expire(void) {
@@ -462,11 +512,15 @@ static void trim(void) {
     if (chance(50)) {
         state.complete_until_ms = model.complete_until_ms = now_ms + pick(20 * SECOND_MS);
     }
-    product_state_trim(&state);
-    while (model.count > 0 && model.rows[model.count - 1].expires_ms > model.complete_until_ms) {
-        model.count--;
-        model.total -= model.rows[model.count].quantity;
-        state.product.total -= model.rows[model.count].quantity;
+    int keep = chance(50) ? 0 : pick(50), first = 0;
+    product_state_trim(&state, (size_t)keep);
+    while (first < model.count && model.rows[first].expires_ms <= model.complete_until_ms) {
+        first++;
+    }
+    while (model.count - first > keep) {
+        model.total -= model.rows[first].quantity;
+        state.product.total -= model.rows[first].quantity;
+        model_drop(first);
     }
     state.product.due_ms = model.due_ms = product_state_due_ms(&state);
 }
@@ -479,9 +533,11 @@ START_TEST(the_rules_do_what_simple_loops_would_do) {
     static const struct {
         int weight;
         void (*operation)(void);
-    } table[] = {{30, reserve},     {12, release},  {8, expire},     {6, expire_for},
-                 {4, expire_along}, {3, set_total}, {3, add_record}, {6, add_stored},
-                 {6, merge},        {6, commit},    {2, trim},       {14, move_time}};
+    } table[] = {{26, reserve},  {10, use_reservation}, {8, release},
+                 {8, expire},    {6, expire_for},       {4, expire_along},
+                 {3, set_total}, {3, add_record},       {6, add_stored},
+                 {6, merge},     {6, commit},           {2, trim},
+                 {12, move_time}};
     now_ms = START_MS;
     seed = _i + 1;
     random_state = (uint64_t)seed * UINT64_C(0x9E3779B97F4A7C15);

@@ -171,7 +171,7 @@ START_TEST(release_has_its_own_lease_duration) {
     ck_assert_int_eq(release("PROD-001", "C1", 1), STATUS_OK);
     ck_assert_int_eq(request.units, 0);
     ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s,
-                     RELEASE_OPERATION_LEASE_S);
+                     SHORT_OPERATION_LEASE_S);
     ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
     ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).duration_s,
                      app.lease_options.duration_s);

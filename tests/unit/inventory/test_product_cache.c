@@ -69,14 +69,14 @@ START_TEST(what_expires_soon_is_read_ahead_of_time) {
 END_TEST
 
 /* _i 1: of one reservation, which says whose rows are needed by itself. */
-START_TEST(a_releases_rows_come_along_as_many_as_a_transaction_holds) {
+START_TEST(a_releases_rows_come_along_and_of_a_customer_no_more_than_a_transaction_holds) {
     struct inventory_request request = {.operation = &operation_release,
                                         .customer_id = "C",
                                         .reservation_id = _i == 1 ? "r-1" : NULL};
     query = product_cache_query(&cache, NOW_MS, &request);
     ck_assert(_i == 1 ? query.customer_id == NULL : query.customer_id == request.customer_id);
     ck_assert_ptr_eq(query.reservation_id, request.reservation_id);
-    ck_assert_int_eq(query.limit, INVENTORY_MAX_CHANGES);
+    ck_assert_int_eq(query.limit, _i == 1 ? 0 : INVENTORY_MAX_CHANGES);
     ck_assert(!query.later_only);
     query = product_cache_query(&cache, NOW_MS, NULL);
     ck_assert(query.customer_id == NULL && query.reservation_id == NULL);
@@ -99,6 +99,17 @@ START_TEST(a_snapshot_has_all_rows) {
     read_and_use(7);
     query = product_cache_rows_query(&cache, &request);
     ck_assert(query.all && !query.later_only);
+}
+END_TEST
+
+START_TEST(a_snapshot_may_say_which_rows_it_needs) {
+    const struct inventory_query asked = {.until_ms = 7, .customer_id = "C"};
+    struct inventory_request request = {.operation = &operation_snapshot, .snapshot_query = &asked};
+    read_and_use(7);
+    query = product_cache_rows_query(&cache, &request);
+    ck_assert(!query.all);
+    ck_assert_int_eq(query.until_ms, 7);
+    ck_assert_str_eq(query.customer_id, "C");
 }
 END_TEST
 
@@ -244,9 +255,11 @@ int main(void) {
     tcase_add_test(tests, an_unknown_product_is_read_with_all_its_rows);
     tcase_add_test(tests, what_expires_soon_is_read_ahead_of_time);
     tcase_add_test(tests, a_product_that_nobody_has_touched_for_long_is_read_again);
-    tcase_add_loop_test(tests, a_releases_rows_come_along_as_many_as_a_transaction_holds, 0, 2);
+    tcase_add_loop_test(
+        tests, a_releases_rows_come_along_and_of_a_customer_no_more_than_a_transaction_holds, 0, 2);
     tcase_add_test(tests, beside_a_known_product_only_rows_are_read_that_are_not_known);
     tcase_add_test(tests, a_snapshot_has_all_rows);
+    tcase_add_test(tests, a_snapshot_may_say_which_rows_it_needs);
     tcase_add_test(tests, a_product_stays_usable_over_leases_and_commits);
     tcase_add_test(tests, what_was_forgotten_is_not_usable);
     tcase_add_test(tests, a_product_is_usable_until_rows_expire_that_are_not_known);

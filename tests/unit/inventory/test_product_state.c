@@ -73,8 +73,54 @@ START_TEST(trimming_forgets_what_expires_behind_what_is_complete) {
     row(&state, "b", 2000);
     row(&state, "c", 2001);
     row(&state, "d", 9000);
-    product_state_trim(&state);
+    product_state_trim(&state, 1);
+    assert_rows("abd");
+    product_state_trim(&state, 0);
     assert_rows("ab");
+}
+END_TEST
+
+START_TEST(an_extended_reservation_is_written_with_its_expiry_until_the_commit) {
+    row(&state, "a", 10);
+    row(&state, "b", 20);
+    struct reservation *a = row_at(0);
+    product_state_extend(&state, a, 30);
+    assert_rows("ba");
+    ck_assert_int_eq(a->mark, RESERVATION_EXTENDED);
+    ck_assert_int_eq(state.change_count, 1);
+    a->quantity = 3; /* as if it held more */
+    product_state_take(&state, a, 1);
+    ck_assert_int_eq(a->mark, RESERVATION_EXTENDED);
+    product_state_extend(&state, a, 40);
+    ck_assert_int_eq(state.change_count, 1);
+    product_state_committed(&state);
+    ck_assert_int_eq(a->mark, RESERVATION_STORED);
+    ck_assert_int_eq(a->expires_ms, 40);
+    product_state_extend(&state, a, 50);
+    product_state_take(&state, a, 2);
+    ck_assert_int_eq(a->mark, RESERVATION_REMOVED);
+}
+END_TEST
+
+START_TEST(a_reservation_that_is_new_stays_so_when_it_is_extended) {
+    struct reservation like = {.quantity = 2, .expires_ms = 10, .id = "a"};
+    struct reservation *a = product_state_insert(&state, &like, "C1");
+    product_state_extend(&state, a, 30);
+    ck_assert_int_eq(a->mark, RESERVATION_ADDED);
+    ck_assert_int_eq(state.change_count, 1);
+    ck_assert_ptr_eq(state.changed[0], a);
+}
+END_TEST
+
+START_TEST(a_reservation_that_was_extended_is_due_when_it_expires_now) {
+    row(&state, "a", 500);
+    row(&state, "b", 1500);
+    product_state_extend(&state, row_at(0), 1800);
+    ck_assert_int_eq(product_state_due_ms(&state), 1500);
+    product_state_extend(&state, row_at(0), 9000);
+    ck_assert_int_eq(product_state_due_ms(&state), 1800);
+    product_state_extend(&state, row_at(0), 9500);
+    ck_assert_int_eq(product_state_due_ms(&state), 2001); /* others may not be in memory */
 }
 END_TEST
 
@@ -169,6 +215,9 @@ int main(void) {
     tcase_add_test(tests, rows_stand_by_expiry_and_by_id);
     tcase_add_test(tests, merging_adds_what_is_missing_and_keeps_what_is_marked);
     tcase_add_test(tests, trimming_forgets_what_expires_behind_what_is_complete);
+    tcase_add_test(tests, an_extended_reservation_is_written_with_its_expiry_until_the_commit);
+    tcase_add_test(tests, a_reservation_that_is_new_stays_so_when_it_is_extended);
+    tcase_add_test(tests, a_reservation_that_was_extended_is_due_when_it_expires_now);
     tcase_add_test(tests, nothing_is_due_of_a_product_whose_units_are_all_there);
     tcase_add_test(tests, what_is_not_in_memory_may_be_due_right_behind_what_is_complete);
     tcase_add_test(tests, the_first_row_that_stays_is_due_first);

@@ -64,15 +64,14 @@ START_TEST(a_customers_reservations_come_by_expiry) {
 END_TEST
 
 START_TEST(an_empty_list_has_nothing) {
-    struct reservation like = {.expires_ms = 1, .id = "a"};
     struct reservation_list other;
     reservation_list_init(&other);
     ck_assert_ptr_null(reservation_list_first(&list));
     ck_assert_ptr_null(reservation_list_first_of(&list, "C1"));
-    ck_assert_ptr_null(reservation_list_find(&list, &like));
+    ck_assert_ptr_null(reservation_list_find(&list, "a"));
     ck_assert_int_eq(reservation_list_expired_units(&list, INT64_MAX), 0);
     ck_assert_uint_eq(reservation_list_expired_count(&list, INT64_MAX), 0);
-    reservation_list_trim(&list, 0);
+    reservation_list_trim(&list, 0, 0);
     ck_assert_int_eq(reservation_list_merge(&list, &other), STATUS_OK);
     ck_assert_uint_eq(list.count, 0);
 }
@@ -129,6 +128,84 @@ START_TEST(a_merge_keeps_what_is_there_and_takes_the_rest) {
 }
 END_TEST
 
+static struct reservation *add_by_time(int64_t expires_ms) {
+    char id[UUID_TEXT_BYTES];
+    ck_assert_int_eq(uuid_v8_from_time(random_system(), expires_ms, id), STATUS_OK);
+    return add(&list, id, expires_ms, "C1");
+}
+
+START_TEST(a_reservation_moves_to_where_its_other_expiry_belongs) {
+    struct reservation *a = add(&list, "a", 10, "C1");
+    add(&list, "b", 20, "C2");
+    add(&list, "c", 30, "C1");
+    ck_assert_int_eq(reservation_list_expired_units(&list, 15), 5);
+    reservation_list_set_expiry(&list, a, 40);
+    assert_rows("bca");
+    ck_assert_ptr_eq(list.rows[2], a);
+    ck_assert_int_eq(a->expires_ms, 40);
+    ck_assert_int_eq(reservation_list_expired_units(&list, 15), 0);
+    ck_assert_int_eq(reservation_list_expired_units(&list, 40), 15);
+    ck_assert_int_eq(list.units, 15);
+    struct reservation *first = reservation_list_first_of(&list, "C1");
+    ck_assert_str_eq(first->id, "c");
+    ck_assert_ptr_eq(reservation_list_next_of(first), a);
+    ck_assert_str_eq(reservation_list_first(&list)->id, "b");
+}
+END_TEST
+
+/* The slots are full, so that there is no room behind the last. */
+START_TEST(every_reservation_of_a_full_list_can_be_moved_to_its_end) {
+    for (int i = 0; i < 64; i++) {
+        add_by_time(1000 + i);
+    }
+    for (int i = 0; i < 200; i++) {
+        struct reservation *first = list.rows[i % 5];
+        reservation_list_set_expiry(&list, first, 2000 + i);
+        ck_assert_ptr_eq(list.rows[63], first);
+        ck_assert_uint_eq(list.count, 64);
+        ck_assert_uint_le((size_t)(list.rows - list.slots) + list.count, list.slot_capacity);
+    }
+}
+END_TEST
+
+START_TEST(a_reservation_is_found_by_its_id_before_and_after_it_was_extended) {
+    struct reservation *rows[20];
+    for (int i = 0; i < 20; i++) {
+        rows[i] = add_by_time(1000 + i / 2);
+    }
+    ck_assert_uint_eq(list.extended_count, 0);
+    reservation_list_set_expiry(&list, rows[3], 5000);
+    reservation_list_set_expiry(&list, rows[4], 1009);
+    ck_assert_uint_eq(list.extended_count, 2);
+    ck_assert(reservation_list_is_extended(rows[3]) && !reservation_list_is_extended(rows[5]));
+    for (int i = 0; i < 20; i++) {
+        ck_assert_ptr_eq(reservation_list_find(&list, rows[i]->id), rows[i]);
+    }
+    char gone[UUID_TEXT_BYTES];
+    memcpy(gone, rows[3]->id, sizeof gone);
+    reservation_list_remove(&list, rows[3]);
+    ck_assert_ptr_null(reservation_list_find(&list, gone));
+    ck_assert_uint_eq(list.extended_count, 1);
+}
+END_TEST
+
+START_TEST(trimming_keeps_what_expires_soon_and_what_expires_last) {
+    for (int i = 0; i < 9; i++) {
+        char id[] = {(char)('a' + i), '\0'};
+        add(&list, id, 10 * i, "C1");
+    }
+    reservation_list_trim(&list, 20, 3);
+    assert_rows("abcghi");
+    ck_assert_int_eq(list.units, 30);
+    reservation_list_trim(&list, 20, 3);
+    assert_rows("abcghi");
+    reservation_list_trim(&list, 60, 3);
+    assert_rows("abcghi");
+    reservation_list_trim(&list, 20, 0);
+    assert_rows("abc");
+}
+END_TEST
+
 /* ---- costs ---- */
 
 enum { FEW = 100, MANY = 100000, ROUNDS = 2000, TRIES = 7 };
@@ -180,6 +257,18 @@ static void live_on(int64_t first_ms) {
     }
 }
 
+/* As live_on, where the newest are extended and found, as those who pay do. */
+static void extend_and_find(int64_t first_ms) {
+    for (int i = 0; i < ROUNDS; i++) {
+        add_next("PAYING");
+        struct reservation *row = list.rows[list.count - 1];
+        reservation_list_set_expiry(&list, row, ++next_ms);
+        ck_assert_ptr_eq(reservation_list_find(&list, row->id), row);
+        reservation_list_remove(&list, list.rows[0]);
+    }
+    (void)first_ms;
+}
+
 static double cost_with(int count, void (*use)(int64_t)) {
     double least = 1e9;
     fill(count);
@@ -199,6 +288,13 @@ START_TEST(what_goes_on_all_the_time_costs_the_same_with_a_thousand_times_as_man
 }
 END_TEST
 
+START_TEST(to_extend_and_find_the_newest_costs_the_same_with_a_thousand_times_as_many) {
+    double few = cost_with(FEW, extend_and_find), many = cost_with(MANY, extend_and_find);
+    ck_assert_msg(many < few * MOST_RATIO, "%.3f ms with few, %.3f ms with many", few * 1e3,
+                  many * 1e3);
+}
+END_TEST
+
 /* A release's rows: at the end, of one customer, and most of them not there yet. */
 static void merge_some(int64_t first_ms) {
     (void)first_ms;
@@ -212,7 +308,7 @@ static void merge_some(int64_t first_ms) {
         }
         ck_assert_int_eq(reservation_list_merge(&list, &other), STATUS_OK);
     }
-    reservation_list_trim(&list, next_ms - 1);
+    reservation_list_trim(&list, next_ms - 1, 0);
 }
 
 START_TEST(a_merge_at_the_end_costs_the_same_with_a_thousand_times_as_many) {
@@ -247,7 +343,7 @@ END_TEST
 
 START_TEST(what_was_needed_for_many_is_given_back) {
     fill(MANY);
-    reservation_list_trim(&list, 10);
+    reservation_list_trim(&list, 10, 0);
     ck_assert_uint_eq(list.count, 10);
     ck_assert_uint_lt(list.slot_capacity, 100);
     add_next("CUST-3");
@@ -265,10 +361,16 @@ int main(void) {
     tcase_add_test(tests, the_units_that_have_expired_follow_the_time_both_ways);
     tcase_add_test(tests, the_first_that_is_not_emptied_is_first);
     tcase_add_test(tests, a_merge_keeps_what_is_there_and_takes_the_rest);
+    tcase_add_test(tests, a_reservation_moves_to_where_its_other_expiry_belongs);
+    tcase_add_test(tests, every_reservation_of_a_full_list_can_be_moved_to_its_end);
+    tcase_add_test(tests, a_reservation_is_found_by_its_id_before_and_after_it_was_extended);
+    tcase_add_test(tests, trimming_keeps_what_expires_soon_and_what_expires_last);
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(costs, set_up, tear_down);
     tcase_set_timeout(costs, 60);
     tcase_add_test(costs, what_goes_on_all_the_time_costs_the_same_with_a_thousand_times_as_many);
+    tcase_add_test(costs,
+                   to_extend_and_find_the_newest_costs_the_same_with_a_thousand_times_as_many);
     tcase_add_test(costs, a_merge_at_the_end_costs_the_same_with_a_thousand_times_as_many);
     tcase_add_test(costs, a_merge_in_between_is_linear);
     tcase_add_test(costs, what_was_needed_for_many_is_given_back);

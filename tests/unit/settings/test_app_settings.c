@@ -293,6 +293,30 @@ START_TEST(only_an_interval_that_is_set_can_be_at_odds_with_the_threshold) {
 }
 END_TEST
 
+START_TEST(a_limit_of_lifetimes_is_not_below_the_usual_one) {
+    load_ok(SIGN_IN, "Inventory:ReservationLifetime=2.00:00:00",
+            "Inventory:MaxReservationLifetime=2.00:00:00");
+    ck_assert_int_eq(loader.settings.inventory.max_reservation_lifetime_ms, 2 * 86400000);
+    assert_refused("Inventory:MaxReservationLifetime is '00:29:59'; allowed: a time span from "
+                   "00:30:00.0000000 (ReservationLifetime) to 3650.00:00:00",
+                   SIGN_IN, "Inventory:MaxReservationLifetime=00:29:59");
+    assert_refused("Inventory:MaxReservationLifetime is '1.00:00:00'; allowed: a time span from "
+                   "1.00:00:00.0010000 (ReservationLifetime) to 3650.00:00:00",
+                   SIGN_IN, "Inventory:ReservationLifetime=1.00:00:00.001",
+                   "Inventory:MaxReservationLifetime=1.00:00:00");
+}
+END_TEST
+
+/* As before there was a limit. */
+START_TEST(a_lifetime_above_the_standard_limit_is_the_limit_unless_one_is_set) {
+    load_ok(SIGN_IN, "Inventory:ReservationLifetime=3.00:00:00");
+    ck_assert_int_eq(loader.settings.inventory.reservation_lifetime_ms, 3 * 86400000);
+    ck_assert_int_eq(loader.settings.inventory.max_reservation_lifetime_ms, 3 * 86400000);
+    load_ok(SIGN_IN, "Inventory:ReservationLifetime=00:01:00");
+    ck_assert_int_eq(loader.settings.inventory.max_reservation_lifetime_ms, 86400000);
+}
+END_TEST
+
 /* ---- names and places ---- */
 
 START_TEST(aliases_are_read_and_the_setting_itself_wins) {
@@ -687,6 +711,8 @@ int main(void) {
     tcase_add_test(tests, a_table_address_wins_over_the_one_that_follows_from_the_blobs);
     tcase_add_test(tests, a_table_store_needs_a_table_endpoint);
     tcase_add_test(tests, an_address_is_taken_only_as_long_as_its_table_address_fits);
+    tcase_add_test(tests, a_limit_of_lifetimes_is_not_below_the_usual_one);
+    tcase_add_test(tests, a_lifetime_above_the_standard_limit_is_the_limit_unless_one_is_set);
     tcase_add_loop_test(tests, only_an_interval_that_is_set_can_be_at_odds_with_the_threshold, 0,
                         RENEWAL_COUNT);
     tcase_add_test(tests, aliases_are_read_and_the_setting_itself_wins);

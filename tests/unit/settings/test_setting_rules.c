@@ -104,6 +104,8 @@ static const struct field {
           "3 to 63 letters and digits, a letter first, not \"tables\""),
     FIELD("Inventory:ReservationLifetime", INT64, inventory.reservation_lifetime_ms, "1800000",
           "a time span from 00:00:00.001 to 3650.00:00:00"),
+    FIELD("Inventory:MaxReservationLifetime", INT64, inventory.max_reservation_lifetime_ms,
+          "86400000", "a time span from 00:00:01 to 3650.00:00:00, not below ReservationLifetime"),
     FIELD(
         "Inventory:SeedProducts", INT64, inventory.seed_count, "0",
         "ID=N;ID=N with different IDs (1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not "
@@ -283,6 +285,7 @@ static const struct example {
     {"Inventory:TableName", X60 "ABC", X60 "ABC"},
     {"Inventory:ReservationLifetime", "00:00:00.001", "1"},
     {"Inventory:ReservationLifetime", "3650.00:00:00", "315360000000"},
+    {"Inventory:MaxReservationLifetime", "3650.00:00:00", "315360000000"},
     {"Inventory:SeedProducts", "A=1", "1"},
     {"Inventory:SeedProducts", " A = 0 ; ;a.~_-9= 1000000000 ;", "2"},
     {"Inventory:SeedProducts", ";", "0"},
@@ -394,6 +397,8 @@ static const struct example bad[] = {
     {"Inventory:TableName", "Tables", NULL},
     {"Inventory:ReservationLifetime", "00:00:00", NULL},
     {"Inventory:ReservationLifetime", "3650.00:00:00.001", NULL},
+    {"Inventory:MaxReservationLifetime", "00:00:00.999", NULL},
+    {"Inventory:MaxReservationLifetime", "3650.00:00:00.001", NULL},
     {"Inventory:SeedProducts", "A", NULL},
     {"Inventory:SeedProducts", "A=", NULL},
     {"Inventory:SeedProducts", "=1", NULL},

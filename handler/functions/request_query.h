@@ -1,0 +1,22 @@
+/*
+ * request_query.h - the parameters of a request's query string.
+ *
+ * Names match in any case, and '+' is a space, as in ASP.NET. A parameter that no function knows is
+ * ignored.
+ */
+#ifndef FUNCTIONS_REQUEST_QUERY_H
+#define FUNCTIONS_REQUEST_QUERY_H
+
+#include <stddef.h>
+
+enum query_param { QUERY_ABSENT, QUERY_FOUND, QUERY_BAD };
+
+/*
+ * Copies the decoded value of the parameter `name` into `out`. `query` is as it was sent, without
+ * '?'. QUERY_BAD: it is there twice, does not fit, or holds a NUL. Unless it was found, `out` is
+ * undefined.
+ */
+enum query_param request_query_get(const char *query, const char *name, char *out,
+                                   size_t out_bytes);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * service_health.h - whether storage can be reached: the container with the leases, and the table.
+ *
+ * Rules    Storage is asked at most once in SERVICE_HEALTH_KEEP_MS, whoever wants to know. Those who
+ *          ask meanwhile get the last outcome, or wait for the one under way.
+ *          An outcome that takes longer than SERVICE_HEALTH_WAIT_MS counts as unhealthy.
+ *          No lease is acquired. A container that is to be created when it is needed may be missing.
+ * Threads  The loop's.
+ */
+#ifndef INVENTORY_SERVICE_HEALTH_H
+#define INVENTORY_SERVICE_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "inventory/inventory_store.h"
+#include "inventory/store_preparation.h"
+#include "lease/lease_manager.h"
+
+enum { SERVICE_HEALTH_KEEP_MS = 10000, SERVICE_HEALTH_WAIT_MS = 5000 };
+
+/* Somebody who asks. Its owner keeps it until `done` is called. */
+struct health_waiter {
+    TAILQ_ENTRY(health_waiter) link;
+    void (*done)(void *context, bool is_healthy);
+    void *context;
+};
+
+TAILQ_HEAD(health_waiters, health_waiter);
+
+struct service_health {
+    const struct platform *platform;
+    struct inventory_store *store;
+    struct store_preparation *preparation;
+    struct health_waiters waiters; /* for the outcome under way */
+    bool is_healthy;               /* the last outcome */
+    bool is_known;                 /* there is an outcome */
+    int64_t asked_ms;              /* when storage was asked for it, on the clock */
+
+    /* ---- of the questions under way ---- */
+    struct loop_timer timer;
+    struct lease_probe probe;
+    struct preparation_waiter waiter;
+    struct idempotency_record record; /* none is found */
+    struct lease_manager *leases;
+    int questions;
+    bool has_failed;
+};
+
+/* All is borrowed. */
+void service_health_init(struct service_health *health, const struct platform *platform,
+                         struct inventory_store *store, struct store_preparation *preparation,
+                         struct lease_manager *leases);
+
+/* Calls the waiter's `done` once, perhaps inside this call. */
+void service_health_check(struct service_health *health, struct health_waiter *waiter);
+
+#endif
