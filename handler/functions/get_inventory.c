@@ -112,14 +112,14 @@ static bool check_query(struct get_run *run) {
         request_query_get(query, "customerId", run->customer_id, sizeof run->customer_id);
     if (list == QUERY_BAD || (list == QUERY_FOUND && strcmp(reservations, "none") != 0)) {
         api_answer_error(run->base.response, 400, "InvalidQuery",
-                         "reservations must be none, once, or absent.");
+                         "reservations must be none, or absent.");
         return false;
     }
     if (customer == QUERY_BAD ||
         (customer == QUERY_FOUND && !inventory_is_customer_id(run->customer_id))) {
         api_answer_error(run->base.response, 400, "InvalidQuery",
-                         "customerId must be 1 to 128 characters without control characters, once, "
-                         "or absent.");
+                         "customerId must be 1 to 128 characters without control characters, or "
+                         "absent.");
         return false;
     }
     run->shown = list == QUERY_FOUND       ? SNAPSHOT_SUMS

@@ -1,7 +1,6 @@
 #include "functions/request_query.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,18 +21,30 @@ static bool decode(const char *text, size_t length, char *out, size_t out_bytes)
     return true;
 }
 
+/* Appends a value to those before it. Returns false if it cannot be read, or does not fit. */
+static bool append_value(const char *text, size_t length, bool is_first, char *out,
+                         size_t out_bytes) {
+    size_t written = is_first ? 0 : strlen(out);
+    if (!is_first && written + 1 < out_bytes) {
+        out[written++] = ',';
+    } else if (!is_first) {
+        return false;
+    }
+    return decode(text, length, out + written, out_bytes - written);
+}
+
 enum query_param request_query_get(const char *query, const char *name, char *out,
                                    size_t out_bytes) {
     enum query_param found = QUERY_ABSENT;
-    for (const char *pair = query; *pair != '\0';) {
+    for (const char *pair = query; *pair != '\0' && found != QUERY_BAD;) {
         size_t length = strcspn(pair, "&"), name_length = strcspn(pair, "&=");
         char own_name[NAME_BYTES];
         if (decode(pair, name_length, own_name, sizeof own_name) &&
             strcasecmp(own_name, name) == 0) {
             size_t start = name_length + (name_length < length);
-            bool is_good =
-                found == QUERY_ABSENT && decode(pair + start, length - start, out, out_bytes);
-            found = is_good ? QUERY_FOUND : QUERY_BAD;
+            bool is_read =
+                append_value(pair + start, length - start, found == QUERY_ABSENT, out, out_bytes);
+            found = is_read ? QUERY_FOUND : QUERY_BAD;
         }
         pair += length + (pair[length] == '&');
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inventory/expiry_index.h"
 #include "inventory/inventory.h"
 #include "inventory/operation.h"
 
@@ -70,8 +71,30 @@ bool batch_has_room(const struct batch *batch, const struct inventory_request *r
     return changes + has_key(request) <= inventory_room(batch->state, batch->certain_ms);
 }
 
-int64_t batch_lifetime_ms(const struct batch *batch, const struct inventory_request *request) {
-    return request->lifetime_ms > 0 ? request->lifetime_ms : batch->lifetime_ms;
+int64_t batch_expiry_ms(const struct batch *batch, const struct inventory_request *request) {
+    return batch->now_ms + (request->lifetime_ms > 0 ? request->lifetime_ms : batch->lifetime_ms);
+}
+
+static bool is_among(int64_t minute_ms, const int64_t *minutes, int count) {
+    int i = 0;
+    while (i < count && minutes[i] != minute_ms) {
+        i++;
+    }
+    return i < count;
+}
+
+bool batch_can_index(const struct batch *batch, int64_t expires_ms) {
+    const struct product_state *state = batch->state;
+    int64_t wanted_ms = expiry_index_minute_ms(expires_ms);
+    int64_t minutes[BATCH_MAX_MINUTES + 1] = {state->product.indexed_due_ms};
+    int count = 1;
+    for (size_t i = 0; i < state->changed_count && count <= BATCH_MAX_MINUTES; i++) {
+        int64_t minute_ms = expiry_index_minute_ms(state->changed[i]->expires_ms);
+        if (reservation_needs_index(state->changed[i]) && !is_among(minute_ms, minutes, count)) {
+            minutes[count++] = minute_ms;
+        }
+    }
+    return count <= BATCH_MAX_MINUTES || is_among(wanted_ms, minutes, count);
 }
 
 enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request,

@@ -43,6 +43,8 @@ struct batch {
     enum status failure; /* STATUS_OK, or why the decisions must not be committed */
 };
 
+enum { BATCH_MAX_MINUTES = 8 };
+
 enum batch_outcome {
     BATCH_COMMIT,   /* commit the changes, then answer the decided requests */
     BATCH_ANSWER,   /* answer the decided requests; there is nothing to commit */
@@ -87,8 +89,15 @@ void batch_complete_answers(struct batch *batch, int renewal_count);
 bool batch_has_room(const struct batch *batch, const struct inventory_request *request,
                     int changes);
 
-/* Returns how long the reservation of a request is to last. */
-int64_t batch_lifetime_ms(const struct batch *batch, const struct inventory_request *request);
+/* Returns when the reservation of a request is to expire. */
+int64_t batch_expiry_ms(const struct batch *batch, const struct inventory_request *request);
+
+/*
+ * Returns true if a reservation that expires at `expires_ms` may be added or moved there. The
+ * commit writes a row of the expiry index for each new minute, one after the other, and has only
+ * seconds. So a batch may have BATCH_MAX_MINUTES new minutes.
+ */
+bool batch_can_index(const struct batch *batch, int64_t expires_ms);
 
 /* Refuses a request, unless its key has to be looked up first. Returns the request's stage. */
 enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request,

@@ -36,30 +36,46 @@ static int64_t record_hour_end_ms(int64_t keep_until_ms) {
     return keep_until_ms - keep_until_ms % HOUR_MS + HOUR_MS;
 }
 
+/* Returns true if a change before number `at` needs the row of the same minute. */
+static bool is_minute_of_earlier(const struct product_state *state, size_t at) {
+    int64_t minute_ms = expiry_index_minute_ms(state->changed[at]->expires_ms);
+    for (size_t i = 0; i < at; i++) {
+        if (reservation_needs_index(state->changed[i]) &&
+            expiry_index_minute_ms(state->changed[i]->expires_ms) == minute_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * Computes the expiry row of change number `at` and records it in `after`. Returns true if it
- * differs from the one recorded before, and false without a row if the change adds nothing. The
- * reservations count first, then the records.
+ * differs from the last one of the product and from those of earlier changes, and false without a
+ * row if the change adds nothing. The reservations count first, then the records.
  */
 static bool change_needs_row(const struct product_state *state, struct product *after, size_t at,
                              struct expiry_row *row) {
     int64_t *indexed_ms;
+    int64_t known_ms = 0;
+    bool is_earlier = false;
     if (at < state->changed_count) {
-        enum reservation_mark mark = state->changed[at]->mark;
-        if (mark != RESERVATION_ADDED && mark != RESERVATION_EXTENDED) {
+        if (!reservation_needs_index(state->changed[at])) {
             return false;
         }
         *row =
             (struct expiry_row){.kind = EXPIRY_OF_RESERVATIONS,
                                 .time_ms = expiry_index_minute_ms(state->changed[at]->expires_ms)};
         indexed_ms = &after->indexed_due_ms;
+        known_ms = state->product.indexed_due_ms;
+        is_earlier = is_minute_of_earlier(state, at);
     } else {
         int64_t keep_until_ms = state->records[at - state->changed_count].keep_until_ms;
         *row = (struct expiry_row){.kind = EXPIRY_OF_RECORDS,
                                    .time_ms = record_hour_end_ms(keep_until_ms)};
         indexed_ms = &after->indexed_keep_ms;
+        known_ms = after->indexed_keep_ms;
     }
-    bool is_new = *indexed_ms != row->time_ms;
+    bool is_new = known_ms != row->time_ms && !is_earlier;
     *indexed_ms = row->time_ms;
     return is_new;
 }

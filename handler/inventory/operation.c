@@ -17,7 +17,8 @@
 static enum request_stage decide_reserve(struct batch *batch, struct inventory_request *request) {
     const struct reservation *reservation = NULL;
     bool reserved = false;
-    if (!batch_has_room(batch, request, 1)) {
+    int64_t expires_ms = batch_expiry_ms(batch, request);
+    if (!batch_has_room(batch, request, 1) || !batch_can_index(batch, expires_ms)) {
         return request->stage;
     }
     if (request->quantity > inventory_available(batch->state, batch->now_ms)) {
@@ -26,9 +27,9 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
     if (request->quantity > batch->state->product.available) {
         (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
-    request->status = inventory_reserve(batch->state, request->customer_id, request->quantity,
-                                        batch->now_ms, batch_lifetime_ms(batch, request),
-                                        batch->random, &reserved, &reservation);
+    request->status =
+        inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
+                          expires_ms - batch->now_ms, batch->random, &reserved, &reservation);
     if (request->status != STATUS_OK) {
         error_set(&request->failure, request->status, "making a reservation");
         return REQUEST_DECIDED;
@@ -92,14 +93,15 @@ static enum request_stage decide_confirm(struct batch *batch, struct inventory_r
 
 static enum request_stage decide_extend(struct batch *batch, struct inventory_request *request) {
     enum refusal refusal = REFUSAL_NONE;
-    if (!batch_has_room(batch, request, 1)) {
+    int64_t expires_ms = batch_expiry_ms(batch, request);
+    if (!batch_has_room(batch, request, 1) || !batch_can_index(batch, expires_ms)) {
         return request->stage;
     }
     struct reservation *row = find_named(batch, request, &refusal);
     if (row == NULL) {
         return batch_refuse(batch, request, refusal);
     }
-    inventory_extend(batch->state, row, batch->now_ms + batch_lifetime_ms(batch, request));
+    inventory_extend(batch->state, row, expires_ms);
     request->reservation = inventory_terms(row);
     return batch_grant(batch, request, row->quantity, request->reservation_id);
 }

@@ -126,6 +126,11 @@ static inline bool reservation_is_removed(const struct reservation *reservation)
     return reservation->mark == RESERVATION_REMOVED;
 }
 
+/* Returns true if the next commit gives the reservation an expiry that it has not had before. */
+static inline bool reservation_needs_index(const struct reservation *reservation) {
+    return reservation->mark == RESERVATION_ADDED || reservation->mark == RESERVATION_EXTENDED;
+}
+
 /* One stored version of a product. A later read is compared with it. Zeroed: none. */
 struct product_checkpoint {
     int64_t version;

@@ -28,7 +28,10 @@ START_TEST(a_parameter_is_found_decoded_in_any_case) {
                 {"name=1234567", "1234567"},
                 {"name=%2500", "%00"},
                 {"name=%zz", "%zz"},
-                {"a%00=1&name=a", "a"}};
+                {"a%00=1&name=a", "a"},
+                {"name=a&Name=b&x=1", "a,b"},
+                {"name=a&name", "a,"},
+                {"name&name=&name", ",,"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ck_assert_msg(get(rows[i].query) == QUERY_FOUND, "%s", rows[i].query);
         ck_assert_str_eq(value, rows[i].value);
@@ -45,9 +48,9 @@ START_TEST(what_is_not_there_is_absent) {
 }
 END_TEST
 
-START_TEST(a_parameter_that_is_there_twice_or_cannot_be_read_is_bad) {
-    static const char *const queries[] = {"name=a&name=a", "name=a&Name=b", "name=a&name",
-                                          "name=a%00b",    "name=12345678", "name&name&name"};
+START_TEST(a_parameter_that_cannot_be_read_is_bad) {
+    static const char *const queries[] = {"name=a%00b", "name=12345678", "name=1234&name=1234",
+                                          "name=1234567&name", "name=a%00b&name=a"};
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         ck_assert_msg(get(queries[i]) == QUERY_BAD, "%s", queries[i]);
     }
@@ -59,7 +62,7 @@ int main(void) {
     TCase *tests = tcase_create("query");
     tcase_add_test(tests, a_parameter_is_found_decoded_in_any_case);
     tcase_add_test(tests, what_is_not_there_is_absent);
-    tcase_add_test(tests, a_parameter_that_is_there_twice_or_cannot_be_read_is_bad);
+    tcase_add_test(tests, a_parameter_that_cannot_be_read_is_bad);
     suite_add_tcase(suite, tests);
     return check_main(suite);
 }

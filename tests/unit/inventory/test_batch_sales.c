@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inventory/batch.h"
+#include "inventory/expiry_index.h"
 #include "inventory/inventory.h"
 #include "inventory/operation.h"
 #include "support/processes/check_main.h"
@@ -257,6 +258,37 @@ START_TEST(a_reservation_lasts_as_long_as_its_request_says) {
 }
 END_TEST
 
+/* _i: reserves or extensions. The commit writes an index row for each minute, one by one. */
+START_TEST(a_batch_has_few_minutes_that_the_index_does_not_know) {
+    struct inventory_request requests[BATCH_MAX_MINUTES + 3];
+    state.product.indexed_due_ms = expiry_index_minute_ms(NOW_MS + LIFETIME_MS);
+    for (int i = 0; i < BATCH_MAX_MINUTES + 3; i++) {
+        requests[i] = _i == 0 ? reserve_of(1) : extend_of(add_row(1, NOW_MS + 1), 0);
+        requests[i].lifetime_ms = (i + 1) * INT64_C(60000);
+    }
+    requests[BATCH_MAX_MINUTES].lifetime_ms = 60000; /* as the first */
+    requests[BATCH_MAX_MINUTES + 1].lifetime_ms = 0; /* in the minute that is known */
+    for (int i = 0; i < BATCH_MAX_MINUTES + 3; i++) {
+        add(&requests[i]);
+    }
+    ck_assert_int_eq(decide(), BATCH_COMMIT);
+    for (int i = 0; i < BATCH_MAX_MINUTES + 3; i++) {
+        ck_assert_int_eq(requests[i].stage,
+                         i == BATCH_MAX_MINUTES + 2 ? REQUEST_QUEUED : REQUEST_DECIDED);
+    }
+    struct product after = state.product;
+    struct expiry_row row;
+    size_t at = 0;
+    int rows = 0;
+    while (expiry_index_next_row(&state, &after, &at, &row)) {
+        rows++;
+    }
+    ck_assert_int_eq(rows, BATCH_MAX_MINUTES);
+    finish();
+    run(&requests[BATCH_MAX_MINUTES + 2]);
+}
+END_TEST
+
 /* ---- adjust ---- */
 
 START_TEST(stock_comes_and_goes_by_a_difference) {
@@ -452,6 +484,7 @@ int main(void) {
     tcase_add_test(sales, an_extension_that_would_be_shorter_changes_nothing_and_succeeds);
     tcase_add_test(sales, what_was_extended_can_be_sold_after_its_first_expiry);
     tcase_add_test(sales, a_reservation_lasts_as_long_as_its_request_says);
+    tcase_add_loop_test(sales, a_batch_has_few_minutes_that_the_index_does_not_know, 0, 2);
     tcase_add_test(sales, stock_comes_and_goes_by_a_difference);
     tcase_add_test(sales, expired_units_can_leave_the_stock_once_their_rows_are_removed);
     tcase_add_test(sales, a_total_stays_a_number_that_can_be_read);

@@ -51,6 +51,23 @@ START_TEST(each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records) {
 }
 END_TEST
 
+/* The row of its old minute may be gone by the time that it expires. */
+START_TEST(the_new_minute_of_an_extended_reservation_is_noted_before_its_commit_is_sent) {
+    product_state_committed(&state); /* the fixture's reservation is stored */
+    struct reservation *row = state.reservations.rows[0];
+    inventory_extend(&state, row, BUCKET_MS + 5 * MINUTE_MS + 1);
+    push_answer(204, "");
+    push_committed();
+    start_commit();
+    finish_commit();
+    assert_committed();
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_str_eq(http_fake_request(fake, 0)->body, DUE_ROW("001737298200000", "r"));
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 1)->body, "\"expiresAt\":"));
+    ck_assert_int_eq(state.product.indexed_due_ms, BUCKET_MS + 5 * MINUTE_MS);
+}
+END_TEST
+
 START_TEST(a_commit_that_cannot_be_noted_is_not_sent) {
     state.product.indexed_due_ms = 0;
     commit.deadline_ms = clock_now_ms(clock_system()) + 400;
@@ -179,6 +196,8 @@ int main(void) {
     tcase_add_loop_test(tcase, a_reservation_in_another_minute_is_noted_before_its_commit_is_sent,
                         0, 2);
     tcase_add_test(tcase, each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records);
+    tcase_add_test(tcase,
+                   the_new_minute_of_an_extended_reservation_is_noted_before_its_commit_is_sent);
     tcase_add_test(tcase, a_commit_that_cannot_be_noted_is_not_sent);
     tcase_add_test(tcase, rows_whose_deletion_was_not_answered_are_deleted_one_by_one);
     tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_read);
