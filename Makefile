@@ -129,7 +129,7 @@ all: ## build bin/handler, bin/devhost, bin/leasectl, and compile_commands.json 
 	@$(build) programs compile_commands.json
 
 deps: ## install what `make run` and `make test` need (other targets install what they need)
-	@tools/deps.sh build azurite test
+	@tools/deps.sh build azurite test openapi
 
 run: ## run the app on http://localhost:7071 (PORT=), with Azurite if none is running;
 ## Ctrl-C ends it
@@ -138,7 +138,7 @@ run: ## run the app on http://localhost:7071 (PORT=), with Azurite if none is ru
 	@exec tools/run.sh
 
 test: ## run the tests: unit, integration, end to end
-	@tools/deps.sh build azurite test
+	@tools/deps.sh build azurite test openapi
 	@$(build) VARIANT=release programs tests
 	@tools/run-tests.sh release
 
@@ -151,7 +151,7 @@ test-long: ## run the tests that take minutes; simulate for SIMULATION_SECONDS=6
 
 test-host: ## test the app behind the real host's own parts, tests/host/ (HOST=words: only
 ## these tests); needs the .NET 10 SDK
-	@tools/deps.sh build azurite test
+	@tools/deps.sh build azurite test openapi
 	@$(build) VARIANT=release programs tests $(host_sources:%.c=build/release/%)
 	@tools/test-host.sh $(HOST)
 
@@ -194,12 +194,12 @@ mutants: ## break a line of inventory/, lease/ or storage/, COUNT=300 times, and
 
 asan tsan: ## run the tests of `make test` under AddressSanitizer and UBSan, or under
 ## ThreadSanitizer
-	@tools/deps.sh build azurite test
+	@tools/deps.sh build azurite test openapi
 	@$(build) VARIANT=$@ programs tests
 	@tools/run-tests.sh $@
 
 valgrind: ## run the tests of `make test` under valgrind
-	@tools/deps.sh build azurite test valgrind
+	@tools/deps.sh build azurite test openapi valgrind
 	@$(build) VARIANT=valgrind programs tests
 	@tools/run-tests.sh valgrind
 
@@ -249,7 +249,7 @@ package: ## build what is deployed: dist/leasehold/ and dist/leasehold.zip
 
 test-package: package ## test the package as root: in bare Debian 11 and 12 roots, with
 ## end-to-end tests, and built twice
-	@tools/deps.sh build azurite test package-test
+	@tools/deps.sh build azurite test openapi package-test
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost

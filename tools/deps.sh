@@ -4,13 +4,15 @@
 #   tools/deps.sh GROUP...     build     compiler, libraries, curl
 #                              azurite   Node and the Azurite that package-lock.json pins
 #                              test      libcheck
+#                              openapi   what tests/openapi/ checks the API's answers with
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
 #                              fuzz      clang with libFuzzer and its sanitizers
 #                              package   what `make package` needs to build for old systems
 #                              package-test   what `make test-package` needs
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
-#                              docs      gnuplot, and Node with the Mermaid of tools/diagrams/
+#                              docs      gnuplot, and Node with the Mermaid of tools/diagrams/ and
+#                                        the linter of tools/openapi/
 #                              bench     Go with Azure's packages, Node's packages of
 #                                        bench/peers/node/, gnuplot
 #
@@ -23,6 +25,7 @@ declare -A packages=(
     [build]="gcc libc6-dev make pkg-config libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
     [azurite]=""
     [test]="check patch"
+    [openapi]=""
     [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"
@@ -113,6 +116,10 @@ for group in "$@"; do
     case $group in
     azurite) install_node_packages . "Azurite" ;;
     bench) install_node_packages bench/peers/node "Azure's packages for Node" ;;
-    docs) install_node_packages tools/diagrams "Mermaid" ;;
+    docs)
+        install_node_packages tools/diagrams "Mermaid"
+        install_node_packages tools/openapi "the OpenAPI linter"
+        ;;
+    openapi) install_node_packages tests/openapi "the JSON Schema validator" ;;
     esac
 done

@@ -2,7 +2,7 @@
 # Writes docs/settings.md from the settings table (build/release/tools/settings_doc), and draws the
 # plots of bench/results/ as docs/*.svg. Checks that the diagrams of the pages can be drawn, that
 # the pages show exactly these plots, that their links lead somewhere, and that docs/performance.md
-# has the figures of bench/results/.
+# has the figures of bench/results/. Lints docs/openapi.yaml, and holds docs/api.md to it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,16 @@ readonly pages=(./*.md bench/peers/*.md docs/*.md docs/internals/*.md examples/*
 failed=0
 
 node tools/diagrams/check.mjs "${pages[@]}" || failed=1
+
+# It tells its maker about each run, unless it is asked not to.
+export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+if linted=$(tools/openapi/node_modules/.bin/redocly lint --config tools/openapi/redocly.yaml docs/openapi.yaml 2>&1); then
+    echo "  lint     docs/openapi.yaml"
+else
+    echo "$linted" >&2
+    failed=1
+fi
+node tools/openapi/check_page.mjs || failed=1
 
 bench/report.py --check # compares the plots that are kept, so it comes before they are drawn anew
 drawn=()

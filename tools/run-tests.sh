@@ -11,6 +11,9 @@
 # process behind. It has also failed if a sanitizer or valgrind wrote a report on it, or on a
 # program that it started.
 #
+# What the app answered to the end-to-end programs is written down, and checked at the end:
+# openapi/answers.
+#
 # LEASEHOLD_BIN=FOLDER    tests the programs in another folder
 # KINDS="..."             the folders of tests/ (by default "unit simulation integration e2e")
 # PROGRAM_TIMEOUT_S=N     how long a program may take (600)
@@ -70,9 +73,17 @@ use_tool() {
 # Runs the program $1 to its end. Leaves in the folder $2 what pool_session does, the seconds that
 # it took, and what was left behind.
 run_program() {
-    local program=$1 result=$2 started=$EPOCHREALTIME member
+    local program=$1 result=$2
+    mkdir -p "$result"
+    [[ $result != */e2e/* ]] || export LEASEHOLD_ANSWERS=$result/answers.jsonl
     use_tool "$result/report"
-    pool_session "$result" timeout --kill-after=10 "$program_timeout_s" "${wrapper[@]}" "$program"
+    run_session "$result" "${wrapper[@]}" "$program"
+}
+
+# Runs "${@:2}" to its end, and leaves those files in the folder $1.
+run_session() {
+    local result=$1 started=$EPOCHREALTIME member
+    pool_session "$result" timeout --kill-after=10 "$program_timeout_s" "${@:2}"
     if ! session_is_over "$pool_session_id" 2; then
         for member in $(session_members "$pool_session_id"); do
             echo "left behind: $(tr '\0' ' ' <"/proc/$member/cmdline")"
@@ -127,6 +138,23 @@ for kind in ${KINDS:-unit simulation integration e2e}; do
     done
     pool_wait
 done
+
+# Holds the answers that the programs have got to docs/openapi.yaml. If all end-to-end programs have
+# run, each operation must be among them.
+check_answers() {
+    local files all=()
+    mapfile -t files < <(find "$results" -name answers.jsonl)
+    if [[ ${#words[@]} -eq 0 && " ${KINDS:-e2e} " == *" e2e "* ]]; then
+        all=(--all)
+    elif [ "${#files[@]}" -eq 0 ]; then
+        return 0
+    fi
+    pool_run openapi/answers run_session "$results/openapi/answers" \
+        node tests/openapi/check_answers.mjs "${all[@]}" "${files[@]}"
+    pool_wait
+    grep -hE '^[0-9]+ answers ' "$results/openapi/answers/output" || true
+}
+check_answers
 
 if [ $((passed + failed)) -eq 0 ]; then
     echo "no test program was found" >&2

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/calls/answer_record.h"
 #include "support/calls/raw_http.h"
 #include "support/load/hostile_requests.h"
 #include "support/processes/app.h"
@@ -154,6 +155,7 @@ static const char *read_all(int fd) {
     ck_assert_msg(process_now_ms() < until_ms,
                   "the server keeps a connection whose client has left");
     answers[used] = '\0';
+    answer_record_stream(fd, answers, used);
     return answers;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "http/loop_call.h"
+#include "support/calls/answer_record.h"
 
 /* ---- submit ---- */
 
@@ -64,6 +65,7 @@ static void end_send(void *context, enum status status, struct http_reply *reply
     struct send_wait *send = context;
     send->status = status;
     if (status == STATUS_OK) {
+        answer_record_reply(send->call, reply);
         *send->out = *reply;
         http_reply_init(reply);
     } else if (send->err != NULL) {

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "support/calls/answer_record.h"
 #include "support/calls/http_head.h"
 
 int raw_http_try_connect(const char *address, int port) {
@@ -21,6 +22,7 @@ int raw_http_try_connect(const char *address, int port) {
         close(fd);
         return -1;
     }
+    answer_record_connected(fd, port);
     return fd;
 }
 
@@ -37,6 +39,7 @@ bool raw_http_send_bytes(int fd, const void *bytes, size_t length) {
         if (sent <= 0) {
             return false;
         }
+        answer_record_sent(fd, next, (size_t)sent);
         next += sent;
         length -= (size_t)sent;
     }
@@ -110,6 +113,7 @@ void raw_http_read(int fd, struct raw_response *out, bool bodiless) {
     if (!bodiless && strcmp(coding, "chunked") == 0) {
         read_chunks(fd, out);
     }
+    answer_record_raw(fd, out);
 }
 
 void raw_response_cleanup(struct raw_response *response) {

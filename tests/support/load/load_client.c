@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/calls/answer_record.h"
 #include "support/calls/raw_http.h"
 
 enum { EVENTS = 64 };
@@ -150,6 +151,8 @@ static bool take_answer(struct load *load, struct load_client *client, struct lo
         return false;
     }
     ck_assert_msg(client->length == whole, "more than an answer: %s", client->answer);
+    answer_record_bytes(load->ports[client->target], load->request, load->request_length,
+                        client->answer, client->length);
     add_answer(result, client, (int)strtol(client->answer + 9, NULL, 10), version);
     if (closes) {
         reopen_connection(load, client);

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "devhost/free_port.h"
 #include "functions/function_table.h"
+#include "support/calls/answer_record.h"
 #include "support/calls/http_client.h"
 
 enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, PATH_BYTES = 4096, MAX_ENV = 64 };
@@ -119,6 +120,7 @@ void app_start(struct app *app, const struct app_options *options) {
     }
     app->port = read_port(app);
     ck_assert_int_gt(app->port, 0);
+    answer_record_add_port(app->port, false);
 }
 
 void app_start_handler(struct app *app, const struct app_options *options) {
@@ -150,6 +152,7 @@ void app_start_handler(struct app *app, const struct app_options *options) {
     }
     env[count++] = seeds;
     const char *const argv[] = {options->handler == NULL ? handler : options->handler, NULL};
+    answer_record_add_port(app->port, true);
     process_start(&app->process,
                   &(struct process_options){.argv = argv, .env = env, .cwd = app->folder});
 }
@@ -164,6 +167,7 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 }
 
 void app_cleanup(struct app *app) {
+    answer_record_remove_port(app->port);
     process_cleanup(&app->process);
     if (app->folder[0] != '\0') {
         nftw(app->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
