@@ -409,9 +409,9 @@ static bool is_product_lease(const char *lease_name) {
            strncmp(lease_name, PRODUCT_LEASE_PREFIX, strlen(PRODUCT_LEASE_PREFIX)) == 0;
 }
 
-enum lease_wish inventory_service_wants_lease(void *context, const char *lease_name,
-                                              void (*done)(void *done_context, bool is_wanted),
-                                              void *done_context) {
+enum lease_wanted inventory_service_wants_lease(void *context, const char *lease_name,
+                                                void (*done)(void *done_context, bool is_wanted),
+                                                void *done_context) {
     struct inventory_store *store = ((struct inventory_service *)context)->store;
     struct product_search *search = is_product_lease(lease_name) ? calloc(1, sizeof *search) : NULL;
     if (search == NULL) {
@@ -423,5 +423,5 @@ enum lease_wish inventory_service_wants_lease(void *context, const char *lease_n
     product_state_init(&search->state);
     store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query,
                      &search->state, service_on_found, search);
-    return LEASE_WISH_PENDING;
+    return LEASE_WANTED_PENDING;
 }

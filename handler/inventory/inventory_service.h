@@ -159,8 +159,8 @@ enum status inventory_service_get(struct inventory_service *service, const char 
  * A lease_store_blob_wanted, so that no blob is created for a product that does not exist. If the
  * store does not answer, the lease is wanted.
  */
-enum lease_wish inventory_service_wants_lease(void *context, const char *lease_name,
-                                              void (*done)(void *done_context, bool is_wanted),
-                                              void *done_context);
+enum lease_wanted inventory_service_wants_lease(void *context, const char *lease_name,
+                                                void (*done)(void *done_context, bool is_wanted),
+                                                void *done_context);
 
 #endif

@@ -303,7 +303,7 @@ static void on_missing(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
     acquire->base.is_checking_name =
         store->wants != NULL &&
-        store->wants(store->context, acquire->name, on_wanted, acquire) == LEASE_WISH_PENDING;
+        store->wants(store->context, acquire->name, on_wanted, acquire) == LEASE_WANTED_PENDING;
     if (!acquire->base.is_checking_name) {
         create_missing(acquire);
     }

@@ -16,17 +16,17 @@ struct storage_client;
 
 typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
 
-/* Whether a name is wanted, or whether that has to be found out first. */
-enum lease_wish { LEASE_WANTED, LEASE_WISH_PENDING };
+/* The lease is wanted, so its blob may be created. Or `done` will be called with the answer. */
+enum lease_wanted { LEASE_WANTED, LEASE_WANTED_PENDING };
 
 /*
  * Asked on the loop's thread before a missing blob is created, so that no blob is made for a name
- * that guards nothing. If it returns LEASE_WISH_PENDING, it later calls `done` once, on the loop's
- * thread, never inside this call. `name` is borrowed for the call.
+ * that guards nothing. If it returns LEASE_WANTED_PENDING, it later calls `done` once, on the
+ * loop's thread, never inside this call. `name` is borrowed for the call.
  */
-typedef enum lease_wish (*lease_store_blob_wanted)(void *context, const char *name,
-                                                   lease_store_blob_wanted_done done,
-                                                   void *done_context);
+typedef enum lease_wanted (*lease_store_blob_wanted)(void *context, const char *name,
+                                                     lease_store_blob_wanted_done done,
+                                                     void *done_context);
 
 struct lease_store_blob {
     struct lease_store base;

@@ -164,8 +164,8 @@ static void refuse(void *context) {
 }
 
 /* Wants every name at once except "a", which it rejects in the loop's next round. */
-static enum lease_wish is_not_wanted(void *context, const char *name,
-                                     lease_store_blob_wanted_done done, void *done_context) {
+static enum lease_wanted is_not_wanted(void *context, const char *name,
+                                       lease_store_blob_wanted_done done, void *done_context) {
     ck_assert_ptr_eq(context, &store);
     if (strcmp(name, "a") != 0) {
         return LEASE_WANTED;
@@ -173,7 +173,7 @@ static enum lease_wish is_not_wanted(void *context, const char *name,
     refused_done = done;
     answer_task = (struct loop_task){.run = refuse, .context = done_context};
     event_loop_post(storage.client.platform->loop, &answer_task);
-    return LEASE_WISH_PENDING;
+    return LEASE_WANTED_PENDING;
 }
 
 /* With _i 1 the container is missing too. */
@@ -427,13 +427,13 @@ static lease_store_blob_wanted_done asked_done;
 static void *asked_context;
 static sem_t asked;
 
-static enum lease_wish ask_later(void *context, const char *name, lease_store_blob_wanted_done done,
-                                 void *done_context) {
+static enum lease_wanted ask_later(void *context, const char *name,
+                                   lease_store_blob_wanted_done done, void *done_context) {
     (void)context, (void)name;
     asked_done = done;
     asked_context = done_context;
     sem_post(&asked);
-    return LEASE_WISH_PENDING;
+    return LEASE_WANTED_PENDING;
 }
 
 static void start_only(void *context) {
