@@ -74,8 +74,8 @@ static void begin_pause(void *context) {
     lease_pause_start(&own->pause, own->wait.manager, own->lease, own->duration_ms, on_paused, own);
 }
 
-enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease,
-                               int64_t duration_ms, struct error *err) {
+enum status lease_manager_pause(struct lease_manager *manager, struct lease *lease,
+                                int64_t duration_ms, struct error *err) {
     struct pause_wait own = {
         .wait = {.manager = manager, .err = err}, .lease = lease, .duration_ms = duration_ms};
     wait_run(&own.wait, begin_pause, &own);

@@ -15,8 +15,8 @@ enum status lease_manager_acquire(struct lease_manager *manager,
                                   struct error *err) MUST_CHECK;
 
 /* lease_pause_start */
-enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease,
-                               int64_t duration_ms, struct error *err) MUST_CHECK;
+enum status lease_manager_pause(struct lease_manager *manager, struct lease *lease,
+                                int64_t duration_ms, struct error *err) MUST_CHECK;
 
 /* lease_extend_start. `out_safe_until_ms` is untouched on failure. */
 enum status lease_manager_extend_for(struct lease_manager *manager, struct lease *lease,

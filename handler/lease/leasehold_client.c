@@ -330,7 +330,7 @@ enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_
                                      struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
     enum status status =
-        lease_manager_wait(lease->client->manager, lease->lease, limit_wait(duration_ms), &cause);
+        lease_manager_pause(lease->client->manager, lease->lease, limit_wait(duration_ms), &cause);
     return report(status, &cause, err);
 }
 

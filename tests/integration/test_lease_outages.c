@@ -43,7 +43,7 @@ static void on_lost(void *context, const struct leasehold_event *event) {
 static void expect_loss_at(struct lease *lease, int64_t safe_until_ms) {
     int64_t last_held_ms = 0;
     ck_assert_int_eq(
-        lease_manager_wait(handler.manager, lease, safe_until_ms - 100 - now_ms(), &err),
+        lease_manager_pause(handler.manager, lease, safe_until_ms - 100 - now_ms(), &err),
         STATUS_OK);
     for (int64_t before_ms = now_ms(); lease_manager_is_held(handler.manager, lease);
          before_ms = now_ms()) {

@@ -167,7 +167,7 @@ START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
     lease_observer_await(&observer, &observer.lost, 1);
     ck_assert_str_ne(observer.reason, "");
     ck_assert(!lease_manager_is_held(first.manager, lease));
-    ck_assert_int_eq(lease_manager_wait(first.manager, lease, 1000, &err), STATUS_LEASE_LOST);
+    ck_assert_int_eq(lease_manager_pause(first.manager, lease, 1000, &err), STATUS_LEASE_LOST);
     lease_manager_release(first.manager, lease);
     ck_assert_int_eq(lease_manager_break(second.manager, "unheard-of", &err), STATUS_NOT_FOUND);
 }

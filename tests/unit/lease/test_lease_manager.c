@@ -305,7 +305,7 @@ static void *wait_there(void *context) {
     struct waiting *waiting = context;
     atomic_store(&waiting->begun, true);
     waiting->status =
-        lease_manager_wait(lease_fixture.manager, waiting->lease, waiting->duration_ms, NULL);
+        lease_manager_pause(lease_fixture.manager, waiting->lease, waiting->duration_ms, NULL);
     return NULL;
 }
 
@@ -331,7 +331,7 @@ START_TEST(a_wait_ends_when_its_time_is_over) {
         clock_fake_advance(&lease_fixture.fake_clock, 1000);
     }
     ck_assert_int_eq(waiting.status, STATUS_OK);
-    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, lease, 0, NULL), STATUS_OK);
+    ck_assert_int_eq(lease_manager_pause(lease_fixture.manager, lease, 0, NULL), STATUS_OK);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -339,7 +339,7 @@ END_TEST
 START_TEST(a_wait_lasts_as_long_as_was_asked) {
     struct lease *lease = lease_fixture_acquire_named("a");
     int64_t begun_ms = lease_fixture_now_ms();
-    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, lease, 300, NULL), STATUS_OK);
+    ck_assert_int_eq(lease_manager_pause(lease_fixture.manager, lease, 300, NULL), STATUS_OK);
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + 300);
     lease_manager_release(lease_fixture.manager, lease);
 }
@@ -353,7 +353,7 @@ START_TEST(a_wait_ends_when_the_lease_is_lost) {
     lease_fixture_advance(20000);
     ck_assert_int_eq(end_wait(&waiting), STATUS_LEASE_LOST);
     ck_assert_int_eq(lease_fixture_now_ms(), LEASE_FIXTURE_START_MS + 20000);
-    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, lease, 1000, NULL),
+    ck_assert_int_eq(lease_manager_pause(lease_fixture.manager, lease, 1000, NULL),
                      STATUS_LEASE_LOST);
     lease_manager_release(lease_fixture.manager, lease);
 }
@@ -377,7 +377,7 @@ START_TEST(waits_are_cancelled_now_and_later) {
     begin_wait(&waiting, lease, 25000);
     lease_manager_cancel_waits(lease_fixture.manager);
     ck_assert_int_eq(end_wait(&waiting), STATUS_CANCELLED);
-    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, lease, 1, NULL), STATUS_CANCELLED);
+    ck_assert_int_eq(lease_manager_pause(lease_fixture.manager, lease, 1, NULL), STATUS_CANCELLED);
     ck_assert(lease_manager_is_held(lease_fixture.manager, lease));
     lease_manager_release(lease_fixture.manager, lease);
 }

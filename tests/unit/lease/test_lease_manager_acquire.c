@@ -259,7 +259,8 @@ START_TEST(closing_gives_back_every_lease_and_owners_may_still_release_theirs) {
     ck_assert(!lease_store_fake_is_leased(lease_fixture.store, "a"));
     ck_assert(!lease_store_fake_is_leased(lease_fixture.store, "b"));
     ck_assert(!lease_manager_is_held(lease_fixture.manager, first));
-    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, second, 1, NULL), STATUS_LEASE_LOST);
+    ck_assert_int_eq(lease_manager_pause(lease_fixture.manager, second, 1, NULL),
+                     STATUS_LEASE_LOST);
     lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "c"}, STATUS_CANCELLED);
     lease_manager_release(lease_fixture.manager, first);
     lease_manager_release(lease_fixture.manager, second);
@@ -355,7 +356,7 @@ static bool watch(struct lease *lease) {
                lease_manager_safe_until_ms(lease_fixture.manager, lease) > until_ms &&
                lease_manager_renewal_count(lease_fixture.manager, lease) >= 0;
     }
-    return held && lease_manager_wait(lease_fixture.manager, lease, 5, NULL) == STATUS_OK;
+    return held && lease_manager_pause(lease_fixture.manager, lease, 5, NULL) == STATUS_OK;
 }
 
 /*
@@ -423,7 +424,7 @@ static void *keep_until_closed(void *context) {
     struct lease *lease;
     pthread_barrier_wait(&barrier);
     while (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) == STATUS_OK) {
-        enum status status = lease_manager_wait(lease_fixture.manager, lease, 3, NULL);
+        enum status status = lease_manager_pause(lease_fixture.manager, lease, 3, NULL);
         lease_manager_release(lease_fixture.manager, lease);
         if (status != STATUS_OK) {
             break;
