@@ -127,7 +127,7 @@ enum lease_acquire_state {
 struct lease_acquire {
     /*
      * Set by the owner before start, on the clock. From this time on the waits return to their
-     * first length every BACKOFF_ROUND_MS (lease_manager_acquire.c), so that this acquire asks more
+     * first length every BACKOFF_CYCLE_MS (lease_manager_acquire.c), so that this acquire asks more
      * often than later ones. 0: they never do.
      */
     int64_t restart_backoff_from_ms;
@@ -145,10 +145,11 @@ struct lease_acquire {
     struct loop_timer timer;
     enum status status; /* ENDING: why */
     const char *reason;
-    int64_t wait_until_ms; /* how long to wait for another holder */
-    int64_t deadline_ms;   /* how long to retry while storage fails */
-    int64_t first_wait_ms, next_wait_ms, round_end_ms;
-    struct correlation correlation; /* a copy of the caller's */
+    int64_t wait_until_ms;               /* how long to wait for another holder */
+    int64_t deadline_ms;                 /* how long to retry while storage fails */
+    int64_t first_wait_ms, next_wait_ms; /* the backoff */
+    int64_t cycle_end_ms;                /* from then on the next wait is a first one */
+    struct correlation correlation;      /* a copy of the caller's */
     bool has_correlation;
 };
 

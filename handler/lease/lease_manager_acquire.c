@@ -16,7 +16,7 @@
 
 enum {
     MAX_ACQUIRE_WAIT_MS = 200, /* unless acquire_retry_ms is longer */
-    BACKOFF_ROUND_MS = 200,    /* after restart_backoff_from_ms, how long the waits may grow */
+    BACKOFF_CYCLE_MS = 200,    /* after restart_backoff_from_ms, how long the waits may grow */
 };
 
 static const char stopping_reason[] = "no lease is acquired any more, the program is stopping";
@@ -153,13 +153,13 @@ static int64_t next_wait_ms(const struct random_source *random, int64_t wait_ms,
 
 /*
  * Returns how long to wait at `now_ms`, and computes the wait after that. A wait that would end
- * after the round begins a new round with the first wait. Long waiters start their backoff again
+ * after the cycle begins a new cycle with the first wait. Long waiters start their backoff again
  * this way, so that they retry more often than the handler that has just yielded.
  */
 static int64_t advance_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
-    if (now_ms + acquire->next_wait_ms > acquire->round_end_ms) {
+    if (now_ms + acquire->next_wait_ms > acquire->cycle_end_ms) {
         acquire->next_wait_ms = acquire->first_wait_ms;
-        acquire->round_end_ms = now_ms + BACKOFF_ROUND_MS;
+        acquire->cycle_end_ms = now_ms + BACKOFF_CYCLE_MS;
     }
     int64_t wait_ms = acquire->next_wait_ms;
     acquire->next_wait_ms =
@@ -322,7 +322,7 @@ static void acquire_init(struct lease_acquire *acquire, struct lease_manager *ma
     acquire->wait_until_ms = wait_end_ms(manager, request, now_ms);
     acquire->deadline_ms = clock_max_ms(acquire->wait_until_ms, now_ms + STORAGE_DEADLINE_MS);
     acquire->first_wait_ms = acquire->next_wait_ms = manager->options->acquire_retry_ms;
-    acquire->round_end_ms =
+    acquire->cycle_end_ms =
         acquire->restart_backoff_from_ms == 0 ? INT64_MAX : acquire->restart_backoff_from_ms;
     acquire->has_correlation = correlation != NULL;
     if (correlation != NULL) {

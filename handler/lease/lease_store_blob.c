@@ -13,10 +13,10 @@
 
 enum {
     /*
-     * The first round finds the blob missing, the second finds what was created. More are needed
-     * only if somebody deletes it in between.
+     * The first try finds the blob missing, the second finds what was created. More are needed only
+     * if somebody deletes it in between.
      */
-    MAX_ROUNDS = 4,
+    MAX_TRIES = 4,
     BLOB_NAME_BYTES = LEASE_BLOB_PREFIX_BYTES + LEASE_NAME_BYTES,
 };
 
@@ -139,15 +139,15 @@ static enum status blob_store_break(struct lease_store *base, struct lease_store
  * An acquire under way. Each state has a section below, the last one first.
  *
  *     state                left by                                then
- *     TRYING               404, in one of MAX_ROUNDS              CHECKING_NAME
+ *     TRYING               404                                    CHECKING_NAME
  *                          anything else                          ends with that
  *     CHECKING_NAME        it is wanted, or nobody has to be      CREATING_CONTAINER
  *     (wants)              asked
  *                          it is not wanted                       ends with STATUS_NOT_FOUND
  *     CREATING_CONTAINER   created, or somebody else was first    CREATING_BLOB
  *     (if it is missing)   anything else                          ends with that
- *     CREATING_BLOB        created, or somebody else was first,   TRYING, the next round
- *                          or the container is missing again
+ *     CREATING_BLOB        created, or somebody else was first,   TRYING; after MAX_TRIES ends with
+ *                          or the container is missing again      STATUS_UNAVAILABLE
  *                          anything else                          ends with that
  *
  * Each try uses the same lease id. So after a try whose reply was lost, the next one gets the same
@@ -160,7 +160,7 @@ struct blob_acquire {
     char lease_id[UUID_TEXT_BYTES];
     int duration_s;
     int64_t deadline_ms;
-    int round;
+    int tries;            /* that found something missing */
     struct error missing; /* storage's reply to the last try: the blob or container is missing */
     bool may_be_granted;  /* the reply to an attempt to acquire the lease is unknown */
     struct correlation correlation; /* a copy of the caller's */
@@ -190,14 +190,14 @@ static void acquire_end_uncreated(struct blob_acquire *acquire, const char *what
 
 /* ---- CREATING_BLOB ---- */
 
-/* If somebody else was first, or has deleted the container since, the next round notices it. */
+/* If somebody else was first, or has deleted the container since, the next try notices it. */
 static void on_blob_created(void *context, enum status status, int64_t sent_ms,
                             const struct error *err) {
     struct blob_acquire *acquire = context;
     (void)sent_ms;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS ||
         status == STATUS_CONTAINER_NOT_FOUND) {
-        acquire->round++;
+        acquire->tries++;
         acquire_try(acquire);
         return;
     }
@@ -329,7 +329,7 @@ static void on_tried(void *context, enum status status, int64_t sent_ms, const s
 
 static void acquire_try(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
-    if (acquire->round == MAX_ROUNDS) {
+    if (acquire->tries == MAX_TRIES) {
         struct error err;
         error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created",
                   acquire->base.blob, store->options->container);
