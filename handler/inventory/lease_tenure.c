@@ -18,7 +18,7 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
  * tenure goes on. Otherwise a handler with short pauses between its batches would never yield.
  * A conflict shows that another handler has had the lease meanwhile: a new tenure.
  */
-void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_conflict) {
+void lease_tenure_note_acquire(struct lease_tenure *tenure, int64_t now_ms, bool met_conflict) {
     if (met_conflict) {
         lease_tenure_note_contention(tenure, now_ms);
     }
@@ -27,7 +27,7 @@ void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_co
     }
 }
 
-void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms) {
+void lease_tenure_note_release(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->released_ms = now_ms;
     tenure->expected_count = 0;
 }

@@ -79,11 +79,14 @@ struct lease_tenure {
 
 void lease_tenure_init(struct lease_tenure *tenure);
 
-/* The lease was acquired. `met_conflict`: a try for it met another handler's lease. */
-void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_conflict);
+/*
+ * The lease was acquired. Begins a tenure, or goes on with the last one after a short release.
+ * `met_conflict`: a try for it met another handler's lease.
+ */
+void lease_tenure_note_acquire(struct lease_tenure *tenure, int64_t now_ms, bool met_conflict);
 
 /* The lease was released. */
-void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
+void lease_tenure_note_release(struct lease_tenure *tenure, int64_t now_ms);
 
 /* There was a sign of contention. */
 void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms);

@@ -139,8 +139,8 @@ static void pipeline_begin_tenure(struct product_pipeline *pipeline, struct leas
               pipeline->product_id);
     correlation_use(before);
     pipeline->lease = lease;
-    lease_tenure_begin(&pipeline->tenure, pipeline_now_ms(pipeline),
-                       pipeline->acquire.conflict_count > 0);
+    lease_tenure_note_acquire(&pipeline->tenure, pipeline_now_ms(pipeline),
+                              pipeline->acquire.conflict_count > 0);
     product_cache_note_lease_change(&pipeline->cache);
     pipeline_begin_batch(pipeline);
 }
@@ -218,7 +218,7 @@ static void pipeline_release_lease(struct product_pipeline *pipeline) {
     lease_manager_release(pipeline->shared->leases, pipeline->lease);
     correlation_use(before);
     pipeline->lease = NULL;
-    lease_tenure_end(&pipeline->tenure, pipeline_now_ms(pipeline));
+    lease_tenure_note_release(&pipeline->tenure, pipeline_now_ms(pipeline));
     product_cache_note_lease_change(&pipeline->cache);
 }
 

@@ -13,15 +13,15 @@ static void set_up(void) {
 }
 
 static void begin(int64_t at_ms) {
-    lease_tenure_begin(&tenure, START_MS + at_ms, false);
+    lease_tenure_note_acquire(&tenure, START_MS + at_ms, false);
 }
 
 static void begin_after_meeting_others(int64_t at_ms) {
-    lease_tenure_begin(&tenure, START_MS + at_ms, true);
+    lease_tenure_note_acquire(&tenure, START_MS + at_ms, true);
 }
 
 static void end(int64_t at_ms) {
-    lease_tenure_end(&tenure, START_MS + at_ms);
+    lease_tenure_note_release(&tenure, START_MS + at_ms);
 }
 
 static void note_others(int64_t at_ms) {
