@@ -21,7 +21,7 @@ void inventory_service_init(struct inventory_service *service, const struct plat
                                           .max_reservation_lifetime_ms =
                                               options->max_reservation_lifetime_ms};
     store_preparation_init(&service->preparation, store, options->seeds, options->seed_count,
-                           options->is_prepared);
+                           options->is_prepared_elsewhere);
     service_health_init(&service->health, platform, store, &service->preparation, leases);
     product_queues_init(
         &service->queues,

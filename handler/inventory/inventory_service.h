@@ -40,7 +40,7 @@ struct inventory_options {
     int64_t processing_time_ms;          /* >= 0; simulated work while the lease is held */
     const struct seed_product *seeds;
     size_t seed_count;
-    bool is_prepared; /* other programs make the store ready; this one just uses it */
+    bool is_prepared_elsewhere; /* other programs make the store ready; this one just uses it */
 };
 
 struct inventory_service {

@@ -61,7 +61,7 @@ static enum status load_settings(struct services *services, char *const *environ
             "Inventory:Store is Memory: the products are in the handler's memory, where "
             "leasectl cannot see them");
     }
-    settings->inventory.is_prepared = true;
+    settings->inventory.is_prepared_elsewhere = true;
     log_configure(settings->log_level > LOG_WARNING ? settings->log_level : LOG_WARNING,
                   settings->instance);
     return STATUS_OK;

@@ -18,7 +18,7 @@ static struct inventory_request request; /* the last one, with its answer */
 static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
     options = app.options;
-    options.is_prepared = true;
+    options.is_prepared_elsewhere = true;
     inventory_service_init(&operator, & app.platform, &app.store.base, app.leases, &options,
                            TIMEOUT_MS);
     ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);

@@ -148,7 +148,7 @@ static struct {
 
 static void start_app(void) {
     static const struct inventory_options inventory_options = {.reservation_lifetime_ms = 60000,
-                                                               .is_prepared = true};
+                                                               .is_prepared_elsewhere = true};
     set_up();
     app.lease_options = lease_options_default();
     lease_store_blob_init(&app.lease_store, &connection.client, &app.lease_options);
