@@ -56,7 +56,7 @@ static bool is_minute_of_earlier(const struct product_state *state, size_t at) {
 static bool change_needs_row(const struct product_state *state, struct product *after, size_t at,
                              struct expiry_row *row) {
     int64_t *indexed_ms;
-    int64_t known_ms = 0;
+    int64_t indexed_before_ms = 0;
     bool is_earlier = false;
     if (at < state->changed_count) {
         if (!reservation_needs_index(state->changed[at])) {
@@ -66,16 +66,16 @@ static bool change_needs_row(const struct product_state *state, struct product *
             (struct expiry_row){.kind = EXPIRY_OF_RESERVATIONS,
                                 .time_ms = expiry_index_minute_ms(state->changed[at]->expires_ms)};
         indexed_ms = &after->indexed_due_ms;
-        known_ms = state->product.indexed_due_ms;
+        indexed_before_ms = state->product.indexed_due_ms;
         is_earlier = is_minute_of_earlier(state, at);
     } else {
         int64_t keep_until_ms = state->records[at - state->changed_count].keep_until_ms;
         *row = (struct expiry_row){.kind = EXPIRY_OF_RECORDS,
                                    .time_ms = record_hour_end_ms(keep_until_ms)};
         indexed_ms = &after->indexed_keep_ms;
-        known_ms = after->indexed_keep_ms;
+        indexed_before_ms = after->indexed_keep_ms;
     }
-    bool is_new = known_ms != row->time_ms && !is_earlier;
+    bool is_new = indexed_before_ms != row->time_ms && !is_earlier;
     *indexed_ms = row->time_ms;
     return is_new;
 }

@@ -25,7 +25,7 @@ static void fail_deletion(struct row_deletion *deletion, enum status status,
 }
 
 /* Returns how many rows the next request deletes. */
-static size_t batch_rows(const struct row_deletion *deletion) {
+static size_t next_row_count(const struct row_deletion *deletion) {
     size_t left = deletion->count - deletion->next;
     if (deletion->next < deletion->single_until) {
         return 1;
@@ -79,7 +79,7 @@ static bool is_skipped(enum status status) {
  */
 static void on_deleted(void *context, enum status status, const struct error *err) {
     struct row_deletion *deletion = context;
-    size_t size = batch_rows(deletion);
+    size_t size = next_row_count(deletion);
     if (status == STATUS_UNAVAILABLE) {
         deletion->failure = *err;
         wait_to_delete_again(deletion);
@@ -97,7 +97,7 @@ static void on_deleted(void *context, enum status status, const struct error *er
 
 static void send_deletion(struct row_deletion *deletion) {
     struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS];
-    size_t size = batch_rows(deletion);
+    size_t size = next_row_count(deletion);
     for (size_t i = 0; i < size; i++) {
         const struct row_to_delete *row = &deletion->rows[deletion->next + i];
         operations[i] = (struct table_operation){.kind = TABLE_DELETE,

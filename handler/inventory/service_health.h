@@ -35,16 +35,16 @@ struct service_health {
     struct store_preparation *preparation;
     struct health_waiters waiters; /* for the outcome under way */
     bool is_healthy;               /* the last outcome */
-    bool is_known;                 /* there is an outcome */
-    int64_t asked_ms;              /* when storage was asked for it, on the clock */
+    bool has_outcome;
+    int64_t asked_ms; /* when storage was asked for it, on the clock */
 
-    /* ---- of the questions under way ---- */
+    /* ---- of the probes under way: of the leases, and of the table ---- */
     struct loop_timer timer;
     struct lease_probe probe;
     struct preparation_waiter waiter;
     struct idempotency_record record; /* none is found */
     struct lease_manager *leases;
-    int questions;
+    int probes_under_way;
     bool has_failed;
 };
 

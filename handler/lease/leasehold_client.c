@@ -264,17 +264,17 @@ static enum status acquire_lease(struct leasehold *client, const struct leasehol
     if (status != STATUS_OK) {
         return status;
     }
-    struct leasehold_request own = *request;
-    if (own.listener.renewed == NULL && own.listener.renewal_failed == NULL &&
-        own.listener.lost == NULL) {
-        own.listener = client->options.listener;
+    struct leasehold_request completed = *request;
+    struct leasehold_listener *listener = &completed.listener;
+    if (listener->renewed == NULL && listener->renewal_failed == NULL && listener->lost == NULL) {
+        *listener = client->options.listener;
     }
     struct leasehold_lease *handle = calloc(1, sizeof *handle);
     if (handle == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a lease");
     }
     handle->client = client;
-    status = lease_manager_acquire(client->manager, &own, &handle->lease, err);
+    status = lease_manager_acquire(client->manager, &completed, &handle->lease, err);
     if (status != STATUS_OK) {
         free(handle);
         return status;
