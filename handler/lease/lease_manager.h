@@ -21,7 +21,7 @@
  *             not under way does nothing.
  * Life        An acquire makes a lease. Release ends its owner's use of it and returns at once.
  *             The release is repeated in the background until storage confirms it or the lease
- *             expires.
+ *             expires. For a lease without an end it is repeated for LEASE_RELEASE_INFINITE_MS.
  *             Every owner releases its lease before the loop stops. The manager is freed after the
  *             loop has stopped.
  * Events      A listener's functions are called on the loop's thread and must not block. A lease
@@ -54,8 +54,8 @@ struct managed_lease; /* private to the manager */
 /* ---- the manager ---- */
 
 /*
- * Borrows everything. It uses the options from duration_s to acquire_retry_ms, in their order. May
- * be called on any thread before the manager is used. STATUS_NO_MEMORY.
+ * Borrows everything. Of the options it uses create_container, and the members from duration_s to
+ * acquire_retry_ms. May be called on any thread before the manager is used. STATUS_NO_MEMORY.
  */
 enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
@@ -109,6 +109,7 @@ typedef void (*lease_acquire_done)(void *context, enum status status, struct lea
  *     ASKING             storage's reply                                   IDLE
  *                        the same, but somebody else holds the lease, and  BACKOFF
  *                        there is time to wait
+ *                        there is no memory to ask                         ENDING
  *     BACKOFF            it is time for the next try                       ASKING
  *     ENDING             the loop's next round: a failure of our own       IDLE
  *
@@ -148,7 +149,7 @@ struct lease_acquire {
     int64_t wait_until_ms;               /* how long to wait for another holder */
     int64_t deadline_ms;                 /* how long to retry while storage fails */
     int64_t first_wait_ms, next_wait_ms; /* the backoff */
-    int64_t cycle_end_ms;                /* from then on the next wait is a first one */
+    int64_t cycle_end_ms;                /* a wait that would end later is a first one again */
     struct correlation correlation;      /* a copy of the caller's */
     bool has_correlation;
 };
@@ -199,7 +200,7 @@ struct lease_watch {
     struct loop_timer timer;       /* when the operation checks its lease next */
 };
 
-/* `safe_until_ms`: on STATUS_OK, when the step must have ended, on the clock. */
+/* `safe_until_ms`: on STATUS_OK, the safe deadline on the clock, when the step must have ended. */
 typedef void (*lease_extend_done)(void *context, enum status status, int64_t safe_until_ms,
                                   const struct error *err);
 

@@ -132,7 +132,7 @@ static void acquire_end_later(struct lease_acquire *acquire, enum status status,
                          clock_now_ms(acquire->manager->platform->clock));
 }
 
-/* Ends an acquire without a request in flight. */
+/* Ends an acquire that has no request in flight. */
 static void acquire_give_up(struct lease_acquire *acquire, enum status status, const char *reason) {
     managed_lease_discard(acquire->managed);
     acquire_end_later(acquire, status, reason);
@@ -168,10 +168,10 @@ static int64_t advance_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
 }
 
 /*
- * Returns true if storage may have granted the lease to one of the attempts. A conflict rules that
- * out, because the lease is somebody else's. An answer that should be impossible (STATUS_INTERNAL)
- * does not. Any other failure leaves it open if the reply to an attempt is unknown: credentials
- * that are rejected now say nothing about an earlier attempt.
+ * Returns true if storage may have granted the lease to one of the attempts. A conflict rules a
+ * grant out, because the lease is somebody else's. An answer that should be impossible
+ * (STATUS_INTERNAL) does not rule it out. Nor does any other failure if the reply to an attempt is
+ * unknown: credentials that are rejected now say nothing about an earlier attempt.
  */
 static bool may_be_granted(enum status status, const struct error *err) {
     return status == STATUS_OK || status == STATUS_INTERNAL ||
@@ -208,6 +208,10 @@ static void on_abandoned_reply(struct managed_lease *managed, enum status status
     }
 }
 
+/*
+ * When a doubtful grant was sent is unknown, so the present time is taken. Only its release counts
+ * from that time, and may then go on for a little too long.
+ */
 static void on_acquire_reply(void *context, enum status status, const struct error *err) {
     struct managed_lease *managed = context;
     struct lease_acquire *acquire = managed->acquire;

@@ -52,7 +52,7 @@ struct managed_lease {
      * passed.
      */
     _Atomic int64_t safe_until_ms;
-    int64_t published_ms; /* what the loop set it to last */
+    int64_t published_ms; /* the last safe deadline that the loop set it to */
     atomic_int renewal_count;
 };
 
@@ -90,10 +90,13 @@ struct lease_bucket *lease_manager_bucket(struct lease_manager *manager, const c
 /* Sets the manager's timer. Called after whatever may change when lease_renewal has work. */
 void lease_manager_arm(struct lease_manager *manager);
 
-/* Ends a close under way if no lease is left. Called after lease_renewal's count has fallen. */
+/* Ends a close under way if no lease is left. Called whenever that may have become so. */
 void lease_manager_end_close_if_done(struct lease_manager *manager);
 
-/* Frees the lease if nobody uses it any more. Called after something of it has ended. */
+/*
+ * Called after something of the lease has ended. If its release is over, lets the acquires go on
+ * that wait for it. Frees the lease if nobody uses it any more. May end a close.
+ */
 void lease_manager_free_if_done(struct managed_lease *managed);
 
 /* Begins the release of a lease that has no owner any more. May free it. */

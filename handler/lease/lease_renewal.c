@@ -44,9 +44,9 @@ static bool is_not_ours(enum status status) {
 }
 
 /*
- * Schedules the next attempt of a held lease. Its timer also fires at the safe deadline, where a
- * loss is noticed. With INT64_MAX it is set for the safe deadline alone. While it is held, a lease
- * without an end has no timer.
+ * Sets the timer of a held lease for its next attempt at `attempt_ms`, or for the safe deadline if
+ * that is earlier: there a loss is noticed. INT64_MAX stands for no attempt. While it is held, a
+ * lease without an end has no timer.
  */
 static void schedule_attempt(struct lease_renewal *renewal, struct lease *lease,
                              int64_t attempt_ms) {

@@ -17,22 +17,25 @@
  * States
  *     HELD                       no attempt is in flight
  *     RENEWING                   an attempt is in flight; the lease is still held
- *     LOST                       storage said so, or the safe deadline has passed; final
+ *     LOST                       storage said so, or the safe deadline has passed; the lease is
+ *                                never HELD again
  *     RELEASING                  the owner has released it; storage has not confirmed that
  *     ENDED                      nothing is left to do
  *
  *     HELD <-> RENEWING          an attempt begins and is answered
  *     HELD, RENEWING -> LOST
- *     HELD, RENEWING, LOST -> RELEASING -> ENDED    retried until the lease has expired
- *     HELD, RENEWING, LOST -> ENDED                 released, with nothing left to send
+ *     HELD, RENEWING, LOST -> RELEASING -> ENDED    the owner releases it; the request is retried
+ *                                                   until it is confirmed or the lease has expired
+ *     HELD, RENEWING, LOST -> ENDED                 the owner releases it, and storage no longer
+ *                                                   holds it for us
  *
  * Rules
  *     Every time is an argument, on the clock that was passed in (base/clock.h now_ms).
  *     No renewal starts at or past the safe deadline, and none has a timeout that ends after it.
  *     The attempts that are still allowed share the time left. When they are used up, the lease
  *     stays HELD until the safe deadline.
- *     Waiting for a send slot is not part of an attempt: its timeout is computed when it is sent. A
- *     lease that gets no slot in time is lost at the safe deadline like any other.
+ *     Waiting for a send slot is not part of an attempt: the attempt's timeout is computed when it
+ *     is sent. A lease that gets no slot in time is lost at the safe deadline like any other.
  *     A Retry-After is respected. If it lies past the safe deadline, the next attempt is made
  *     LEASE_LAST_ATTEMPT_MS before the deadline, since one bad answer must not lose the lease.
  *     A reply at or past the safe deadline does not save the lease, even if storage has renewed it.
@@ -85,9 +88,9 @@ struct lease {
     char id[UUID_TEXT_BYTES];
     enum lease_state state;
     int duration_s;
-    int64_t renewed_ms;      /* read just before the last good acquire or renewal was sent */
-    int64_t sent_ms;         /* read just before the last one was sent, good or not */
-    int64_t release_by_ms;   /* RELEASING: it expires at storage; no attempt starts from then on */
+    int64_t renewed_ms;      /* just before the last good acquire or renewal was sent */
+    int64_t sent_ms;         /* just before the last acquire or renewal was sent, good or not */
+    int64_t release_by_ms;   /* RELEASING: it expires at storage; no retry is planned after that */
     int64_t retry_ms;        /* the next wait between attempts */
     int64_t allowed_from_ms; /* no renewal is sent before: storage's Retry-After */
     int attempts;            /* failed attempts of the renewal or release under way */

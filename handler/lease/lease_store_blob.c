@@ -151,8 +151,8 @@ static enum status blob_store_break(struct lease_store *base, struct lease_store
  *                          anything else                          ends with that
  *
  * Each try uses the same lease id. So after a try whose reply was lost, the next one gets the same
- * lease. One deadline covers all of it. An acquire that is abandoned while CHECKING_NAME waits for
- * that answer and then ends without one of its own.
+ * lease. One deadline covers all of it. An acquire that is abandoned in CHECKING_NAME is kept until
+ * `wants` has answered. Then it is freed without a call of `done`.
  */
 struct blob_acquire {
     struct blob_call base; /* first */

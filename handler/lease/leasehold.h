@@ -24,8 +24,9 @@
  *                    the blob called prefix + name. A missing blob is created.
  *     renewal        A request after which a lease lasts for its whole duration again.
  *     safe deadline  The time until which a holder may rely on its lease. It is 90 % of the
- *                    duration (safety_threshold) after the last good renewal. Past it the lease
- *                    counts as lost, although Azure gives it to nobody else until it has expired.
+ *                    duration (safety_threshold) after the acquire or the last good renewal. From
+ *                    then on the lease counts as lost, although Azure gives it to nobody else
+ *                    until it has expired.
  *
  * What is promised
  *     While leasehold_is_held returns true, nobody else holds the name, unless an operator has
@@ -303,7 +304,8 @@ enum leasehold_result leasehold_acquire(struct leasehold *client,
 
 /*
  * Ends the lease, whether held or lost, and the use of `lease`. Returns at once. The release is
- * repeated in the background until storage confirms it or the lease expires. NULL is allowed.
+ * repeated in the background until storage confirms it or the lease expires. For a lease without an
+ * end it is repeated for 60 s. NULL is allowed.
  */
 void leasehold_release(struct leasehold_lease *lease);
 
@@ -325,6 +327,7 @@ int leasehold_renewal_count(const struct leasehold_lease *lease);
 /*
  * Sleeps `duration_ms` while the lease is held.
  *
+ * LEASEHOLD_OK          the time is over, and the lease is still held
  * LEASEHOLD_LOST        returned as soon as the lease is lost
  * LEASEHOLD_CANCELLED   returned as soon as leasehold_cancel is called
  */

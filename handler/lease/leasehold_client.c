@@ -173,8 +173,8 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
 }
 
 /*
- * Frees a client that is closed, or that could not be opened completely. Leases that are left are
- * released before the loop stops. No event follows.
+ * Frees a client that is closed, or that could not be opened completely. The caller's use of the
+ * leases that are left ends before the loop stops. No event follows, because close has ended them.
  */
 static void client_free(struct leasehold *client) {
     for (struct leasehold_lease *lease = LIST_FIRST(&client->leases), *next; lease != NULL;
