@@ -39,7 +39,7 @@ struct batch {
     int64_t lifetime_ms;                /* of reservations whose requests name no other */
     const struct random_source *random; /* for their ids */
     int64_t now_ms;                     /* storage's time, at which everything is decided */
-    int64_t certain_ms;  /* <= now_ms; rows of what had expired by then may be removed */
+    int64_t certain_ms;  /* <= now_ms; rows that had expired by then may be removed */
     enum status failure; /* STATUS_OK, or why the decisions must not be committed */
 };
 
@@ -54,9 +54,9 @@ enum batch_outcome {
 };
 
 /*
- * Decides the requests in order, up to the first for which the transaction has no room. Requests
- * with a sequence below `validated_sequence` came before the last validation began, so they may be
- * refused without another read.
+ * Decides the requests in order, up to the first that has to wait for the next batch (`decide` in
+ * operation.h). Requests with a sequence below `validated_sequence` came before the last validation
+ * began, so they may be refused without another read.
  */
 enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence);
 
@@ -78,8 +78,7 @@ bool batch_lacks_record(const struct inventory_request *request);
 
 /*
  * After the commit, or if there was nothing to commit: fills in what the answers have in common,
- * and logs the successes.
- * `renewal_count` is the number of renewals of the lease during the batch.
+ * and logs the successes. `renewal_count` is the number of renewals of the lease during the batch.
  */
 void batch_complete_answers(struct batch *batch, int renewal_count);
 

@@ -49,9 +49,9 @@ static bool is_minute_of_earlier(const struct product_state *state, size_t at) {
 }
 
 /*
- * Computes the expiry row of change number `at` and notes its time in `after`. Returns true if that
- * differs from the time noted before and from those of earlier changes, and false without a row if
- * the change adds nothing. The reservations count first, then the records.
+ * Returns true if change number `at` needs an expiry row that neither the stored product nor an
+ * earlier change names. The numbers go through the reservations first, then through the records.
+ * Fills in `row`, and notes its time in `after`. A change that adds no expiry needs no row.
  */
 static bool change_needs_row(const struct product_state *state, struct product *after, size_t at,
                              struct expiry_row *row) {

@@ -8,9 +8,9 @@
  * Vocabulary
  *   active      A reservation that has not expired: now < expires.
  *   expired     now >= expires. Its units are available from that moment. A request that needs them
- *               has the row removed in the same commit. Otherwise a later commit removes it. No row
- *               is removed before storage has certainly reached that moment (certain_ms in
- *               inventory_store.h).
+ *               has the row removed in its own commit, or in one before it. Otherwise a later
+ *               commit removes it. No row is removed before storage has certainly reached that
+ *               moment (certain_ms in inventory_store.h).
  *   available   What a caller may reserve (inventory_available): the units in no reservation, and
  *               those of expired reservations. The member product.available is only the former.
  *   change      A row that the next commit writes. There are at most INVENTORY_MAX_CHANGES.
@@ -87,7 +87,7 @@ int inventory_room(const struct product_state *state, int64_t now_ms);
  * Reserves `quantity` units for `customer_id`, from `now_ms` for `lifetime_ms`, under an id made
  * with `random`.
  * *out_reserved true: *out_reservation is the new reservation, borrowed until the state changes.
- * *out_reserved false: not enough is available, or there is no room. Nothing has changed.
+ * *out_reserved false: product.available is less, or there is no room. Nothing has changed.
  * STATUS_NO_MEMORY, STATUS_INTERNAL (no random bytes): nothing has changed.
  */
 enum status inventory_reserve(struct product_state *state, const char *customer_id,
@@ -114,9 +114,9 @@ int inventory_release_changes(const struct product_state *state, const char *cus
 /*
  * Finds the active reservation that a request names. With a `customer_id` (NULL: any) it must be
  * that customer's. Returns NULL if there is none, and sets *out_refusal: EXPIRED if it has expired,
- * or its row is gone and its first expiry has passed, whatever became of it; else NO_RESERVATION.
- * So the answer does not depend on when an expired row is removed. The state must hold the row, if
- * storage has it.
+ * or if no such row is found and the first expiry in the id has passed; else NO_RESERVATION. So the
+ * answer does not depend on when an expired row is removed. The state must hold the row, if storage
+ * has it.
  */
 struct reservation *inventory_find_named(const struct product_state *state,
                                          const char *reservation_id, const char *customer_id,
@@ -138,7 +138,8 @@ void inventory_extend(struct product_state *state, struct reservation *reservati
 
 /*
  * Sets the product's total (>= 0), and changes product.available by the difference. Returns false
- * if more units than that are in reservations, or there is no room. Then nothing has changed.
+ * if more units than that are in reservations, also expired ones, or there is no room. Then nothing
+ * has changed.
  */
 bool inventory_set_total(struct product_state *state, int64_t total);
 

@@ -75,14 +75,15 @@ struct inventory_request {
      * ---- the answer ----
      *
      * Unless `status` is STATUS_OK, only `failure` and committed_units have a meaning. There is one
-     * exception. With STATUS_LEASE_CONFLICT, `available` and `version` were read without the lease
-     * if the operation shows them (shows_available in operation.h).
+     * exception. With STATUS_LEASE_CONFLICT, `available`, `total` and `version` were read without
+     * the lease, if the operation shows them (shows_available in operation.h).
      */
     enum status status;   /* inventory_service.h lists them */
     struct error failure; /* the same in words */
     /*
      * Reserved, released or confirmed; adjust: by how many the stock has changed, up or down;
-     * extend: in the reservation. 0: the rules refuse the request, and `refusal` says why.
+     * extend: in the reservation. 0: the rules refuse the request, and `refusal` says why. Expire:
+     * reservations removed by its last batch. Set total and snapshot: always 0.
      */
     int64_t units;
     enum refusal refusal;
@@ -90,7 +91,7 @@ struct inventory_request {
     int64_t version;   /* the version of the product that this answer is about */
     int64_t total;     /* confirm, adjust, set total: the total now, changed or not */
     int64_t remaining; /* confirm: units that stay reserved */
-    /* Reserve, confirm, extend, if units > 0. QUANTITY_TOO_LARGE: the one that holds fewer. */
+    /* Reserve, confirm, extend, if units > 0. Confirm, QUANTITY_TOO_LARGE: what it holds. */
     struct reservation_terms reservation;
     char holder_id[CUSTOMER_ID_BYTES]; /* confirm, extend, if units > 0: the customer */
     int64_t committed_units;  /* in all its batches, also before a failure; expire: reservations */

@@ -63,8 +63,9 @@ static bool write_key(const struct inventory_request *request, char out[KEY_TEXT
 }
 
 /*
- * Writes all that a request asks for. Its hash is stored, so the text of a request never changes:
- * what newer releases add to it is written only if it is given.
+ * Writes all that a request asks for, but not the version that it expects: a repeat gets the first
+ * answer whatever version it expects (batch.h). The text's hash is stored, so the text of a request
+ * never changes: what newer releases add to it is written only if it is given.
  */
 static void write_request(const struct inventory_request *request, char out[REQUEST_TEXT_BYTES]) {
     size_t written =

@@ -1,6 +1,5 @@
 /*
- * inventory_service.h - where requests for products come in: reserve, release, get, and the changes
- * of operators.
+ * inventory_service.h - where requests for products come in: changes (operation.h) and snapshots.
  *
  * A request waits until the store is ready (store_preparation.h). Then it joins its product's queue
  * (product_queues.h). The product's pipeline acquires the lease, reads, decides, commits and
@@ -129,8 +128,9 @@ struct inventory_snapshot {
 };
 
 /*
- * Returns true if the answer made of a snapshot, not of kind RESERVATION, is the one that its
- * version had from the start: no reservation has expired since, or all that did were removed.
+ * Returns true if the answer made of a snapshot is the one that its version had from the start: no
+ * reservation has expired since, or all that did were removed. The snapshot must have no visitor,
+ * and must not be of kind RESERVATION.
  */
 bool inventory_snapshot_is_as_committed(const struct inventory_snapshot *snapshot);
 

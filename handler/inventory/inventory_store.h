@@ -6,7 +6,7 @@
  * Vocabulary
  *   version    counts the commits of a product. Each stored version also has an ETag.
  *   record     an idempotency record: the stored answer to a request with an Idempotency-Key
- *   snapshot   all rows of one read, as they were at one version of the product
+ *   snapshot   the rows of one read, as they were at one version of the product
  *   expired    of a reservation: its time is over, and its units are available again. Of a record:
  *              the time for which it must be kept is over
  *
@@ -185,8 +185,9 @@ struct inventory_store_ops {
     /*
      * Writes the product, its marked reservations and its new records in one transaction. The
      * version grows by one. `state` must not change until `done`.
-     * `deadline_ms` is a time on the client's clock. No attempt to write starts after it. If an
-     * answer was lost, storage is asked for the outcome; this may take STORAGE_DEADLINE_MS longer.
+     * `deadline_ms` is a time on the clock (base/clock.h now_ms). No attempt to write starts after
+     * it. If an answer was lost, storage is asked for the outcome; this may take
+     * STORAGE_DEADLINE_MS longer.
      * STATUS_OK                   `state` is as committed, and can be changed and committed again.
      *                             If its ETag is "", others have committed since: read it again
      *                             before the next commit
@@ -204,11 +205,11 @@ struct inventory_store_ops {
 
     /*
      * Lets find_expired find the product after `expires_ms`, when a reservation has expired. A
-     * commit that adds or extends a reservation does this first, unless its product's indexed_due_ms says that
-     * it is done. A caller can do it earlier, for example while it acquires the lease, and so save
-     * the commit a round trip. It then sets state.product.indexed_due_ms to *out_indexed_due_ms
-     * before the commit. The product need not have been read.
-     * After a failure it need not be repeated, because the commit does it.
+     * commit that adds or extends a reservation does this first, unless its product's
+     * indexed_due_ms says that it is done. A caller can do it earlier, for example while it
+     * acquires the lease, and so save the commit a round trip. It then sets
+     * state.product.indexed_due_ms to *out_indexed_due_ms before the commit. The product need not
+     * have been read. After a failure it need not be repeated, because the commit does it.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
     void (*index_expiry)(struct inventory_store *store, const char *product_id, int64_t expires_ms,

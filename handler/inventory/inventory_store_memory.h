@@ -22,7 +22,7 @@ struct stored_product {
 
 struct inventory_store_memory {
     struct inventory_store base;
-    /* Wall time minus now_ms at the start. Added to now_ms, it gives a wall time without jumps. */
+    /* Wall time minus the clock's time at the start. Clock plus this: wall time without jumps. */
     int64_t wall_offset_ms;
     /* Sorted by id. */
     struct stored_product **products;

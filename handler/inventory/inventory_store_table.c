@@ -80,11 +80,11 @@ static enum status make_commit_id(const struct inventory_store_table *store,
 }
 
 /*
- * Writes the commit ids of the product's next row: a new id, and then those of other stores, as
+ * Writes the commit ids of the product's next row: a new id, and then those of other handlers, as
  * many as there is room for.
  *
- * This store's earlier id is dropped. A product has one commit of this store under way at a time,
- * so nobody asks for the outcome of an earlier one any more.
+ * This handler's earlier id is dropped. A product has one commit of this handler under way at a
+ * time, so nobody asks for the outcome of an earlier one any more.
  */
 static enum status write_commit_ids(const struct inventory_store_table *store,
                                     const struct product *before, struct product *after) {

@@ -2,14 +2,15 @@
  * inventory_store_table.h - the store in Azure Table storage: one partition for each product, one
  * transaction for each commit.
  *
- * product_entity.h describes the rows. A reservation's id begins with its expiry (base/uuid.h). So
- * a product and its expired reservations are one short range of keys, from "product" to "r-<now>".
- * The length of that range does not depend on how many reservations are active.
+ * product_entity.h describes the rows. A reservation's id begins with its first expiry
+ * (base/uuid.h). So a product and its expired reservations are one short range of keys, from
+ * "product" to "r-<now>". Active reservations are outside that range, unless they were extended.
  *
- * A commit takes up to three steps: an expiry row for its reservations, an expiry row for its
- * records, and the transaction. Most commits need the transaction only. Each step happens whole or
- * not at all. If the handler ends between two of them, the product is unchanged, and an expiry row
- * is left that costs reconciliation one visit.
+ * A commit inserts the expiry rows that are missing, one after the other, and then sends the
+ * transaction. Its reservations need a row for each minute in which they expire, its records one.
+ * Most commits need the transaction only. Each step happens whole or not at all. If the handler
+ * ends between two of them, the product is unchanged, and the expiry rows that are left cost
+ * reconciliation one visit.
  *
  * The parts of this store
  *   table_setup           prepares the table; adds and lists products

@@ -6,8 +6,8 @@
  *
  *   yield    A handler that is alone keeps the lease for as long as requests come. If other
  *            handlers want the product too (contention), it yields after TENURE_MS: it releases the
- *            lease and stays away for YIELD_MS. A waiting handler waits less than that between two
- *            tries, unless AcquireRetryInterval is longer. So another one gets the lease.
+ *            lease and stays away for YIELD_MS. A waiting handler makes its tries at shorter
+ *            intervals, unless AcquireRetryInterval is longer. So another one gets the lease.
  *   linger   When no request waits, the lease is kept for LINGER_MS, which saves the next caller an
  *            acquire. If no request came in time MAX_MISSED_LINGERS times in a row, the lease is
  *            released at once, until a request comes in time again.

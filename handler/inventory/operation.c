@@ -246,7 +246,7 @@ const struct operation operation_confirm = {.stored_code = 5,
                                             .decide = decide_confirm,
                                             .log_success = log_confirmed};
 
-/* To repeat it is harmless without a key: the reservation expires once more that much from then. */
+/* A repeat without a key does no harm: the lifetime then counts from the repeat. */
 const struct operation operation_extend = {.stored_code = 6,
                                            .rows = ROWS_OF_CUSTOMER,
                                            .lease_duration_s = SHORT_OPERATION_LEASE_S,

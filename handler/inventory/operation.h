@@ -74,7 +74,7 @@ struct operation {
 extern const struct operation operation_reserve;
 extern const struct operation operation_release;
 extern const struct operation operation_expire;   /* removes every reservation that has expired */
-extern const struct operation operation_snapshot; /* reads all rows under the lease */
+extern const struct operation operation_snapshot; /* reads rows under the lease */
 extern const struct operation operation_set_total;
 extern const struct operation operation_confirm; /* a reservation becomes a sale */
 extern const struct operation operation_extend;

@@ -108,14 +108,15 @@ void pipeline_enter_extending(struct product_pipeline *pipeline);
 void pipeline_enter_committing(struct product_pipeline *pipeline);
 
 /*
- * Answers the whole batch with a failure, including undecided requests, which would fail in the
- * same way.
+ * Answers the whole batch with a failure. The answers of the decided requests would hold only after
+ * the commit, and the undecided requests would fail in the same way.
  */
 void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
                          const struct error *err);
 
-/* Reads the product again, or fails the batch, because the stored product is not the cached one.
- * `err` says how that was found out.
+/*
+ * The stored product is not the cached one: reads it again, or fails the batch. `err` says how that
+ * was found out.
  */
 void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err);
 

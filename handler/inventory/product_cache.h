@@ -82,8 +82,9 @@ struct inventory_query product_cache_rows_query(const struct product_cache *cach
                                                 const struct inventory_request *request);
 
 /*
- * `state` was read with `query`. Returns false if it has to be read again with all rows, so that it
- * is checked. *out_others: others have changed the product since this handler last had it.
+ * The cache's `state` was read with `query`. Returns false if it has to be read again with all
+ * rows, so that it is checked. *out_others: others have changed the product since this handler last
+ * had it.
  */
 bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query,
                              int64_t now_ms, bool *out_others);
@@ -91,7 +92,7 @@ bool product_cache_note_read(struct product_cache *cache, const struct inventory
 /* The stored product cannot be read. The next read takes all rows and checks them. */
 void product_cache_note_malformed(struct product_cache *cache);
 
-/* `state` was committed: it is the stored product. */
+/* The cache's `state` was committed: it is the stored product. */
 void product_cache_note_commit(struct product_cache *cache, int64_t now_ms);
 
 #endif

@@ -11,8 +11,9 @@
  *      stored answer to its Idempotency-Key.
  *   6. All their changes are committed as one transaction (group commit). Storage accepts it only
  *      if the product's ETag is still the one that was read.
- *   7. The decided requests are answered. The others return to the front of the queue. Requests
- *      that came meanwhile are behind them, and the next batch begins.
+ *   7. The decided requests are answered. The others return to the front of the queue, before
+ *      those that came meanwhile. One that is only partly done (CONTINUES) goes to the end of the
+ *      queue. Then the next batch begins.
  *   8. The lease is kept between batches. It is released when no more requests come, or to yield
  *      to other handlers (lease_tenure.h).
  *
@@ -28,7 +29,7 @@
  *     COLLECTING   callers of the last batch to    DECIDING; without a request: LINGERING
  *                  return; has the lease
  *     DECIDING     nothing: it decides the batch   READING     the cache cannot be used, or must be
- *                  or finds what is missing                    validated before a refusal
+ *                  or finds what is missing                    validated, for a refusal for example
  *                                                  WORKING     ProcessingTime is set
  *                                                  LOOKING_UP  rows or records are missing
  *                                                  INDEXING    there are changes to commit
@@ -44,8 +45,9 @@
  *                                                  the batch fails (see Failures)
  *     LINGERING    a request; keeps the lease      COLLECTING; if none comes in time: IDLE
  *
- * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so. If the
- * lease was lost, it goes on without one: to ACQUIRING if requests wait, otherwise to IDLE.
+ * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so: it goes to
+ * YIELDING if requests wait, otherwise to IDLE. If the lease was lost, it goes to ACQUIRING if
+ * requests wait, otherwise to IDLE.
  *
  * Deadlines  While others hold the lease, a request waits in the queue for AcquireTimeout. While
  *            this handler holds it, a request waits for AcquireTimeout or 10 s, whichever is

@@ -164,8 +164,9 @@ struct reservation *product_state_insert(struct product_state *state,
                                          const struct reservation *like, const char *customer_id);
 
 /*
- * Moves the reservations of `other` into `state`. Nothing in `other` may be marked. A reservation
- * that `state` has already stays as it is. STATUS_NO_MEMORY: both are unchanged.
+ * Moves the reservations of `other` into `state`, which is then complete until the later of both
+ * times. Nothing in `other` may be marked. A reservation that `state` has already stays as it is.
+ * STATUS_NO_MEMORY: both are unchanged.
  */
 enum status product_state_merge(struct product_state *state,
                                 struct product_state *other) MUST_CHECK;
@@ -191,7 +192,7 @@ enum status product_state_add_record(struct product_state *state,
 /* Returns the due_ms that the next commit has to write. */
 int64_t product_state_due_ms(const struct product_state *state);
 
-/* After a commit: frees removed reservations and the records, and marks the rest as stored. */
+/* After a commit: frees removed reservations, forgets the records, marks the rest as stored. */
 void product_state_committed(struct product_state *state);
 
 /*

@@ -46,7 +46,7 @@ struct commit_order {
     const struct product_state *state;
     /* The product's row after the commit. */
     const struct product *after;
-    /* On the client's clock. No attempt starts later. */
+    /* On the clock (base/clock.h now_ms). No attempt starts later. */
     int64_t deadline_ms;
     /* Receives the new row's ETag, or "" if others have committed since. INVENTORY_ETAG_BYTES. */
     char *out_etag;

@@ -39,7 +39,7 @@ static void reconcile_fail(struct reconciliation *round, enum status status,
     enter_ending(round);
 }
 
-/* Releases the job's lease. */
+/* Ends a round that has the job's lease. */
 static void reconcile_finish(struct reconciliation *round) {
     struct inventory_service *service = round->service;
     store_preparation_note_status(&service->preparation, round->failure.status, &round->failure);
@@ -127,7 +127,7 @@ static bool holds_job_lease(struct reconciliation *round) {
     return false;
 }
 
-/* Visits the next product, if there is one. */
+/* Visits the next product, if there is one and the round is not cut short. */
 static void reconcile_begin_visit(struct reconcile_visit *visit) {
     struct reconciliation *round = visit->round;
     if (round->is_cut_short || round->next_product == round->products.count ||

@@ -12,7 +12,7 @@
  *     ACQUIRING   the job's lease                           FINDING; if another handler has it:
  *                                                           ENDING
  *     FINDING     the list of products with expired rows    VISITING
- *     VISITING    all visits; then it releases the lease    ENDING
+ *     VISITING    all visits                                ENDING, and the lease is released
  *     ENDING      the loop's next round                     ENDED
  *
  * A failure leads to ENDING, and the lease is released.

@@ -18,8 +18,8 @@
  *               the expired units, as time goes on            O(1) for each that expires
  *               a customer's reservations                     O(those, and a few of others)
  *               to merge m others                             O(n + m)
- *             A reservation takes at most 128 bytes, with all that finds it, if its customer's id
- *             has at most 25.
+ *             A reservation takes at most 128 bytes, with its shares of the arrays that find it,
+ *             if its customer's id has at most 25 bytes.
  * Ownership   The list owns its reservations. A pointer to one is valid until it is removed.
  * Errors      On STATUS_NO_MEMORY nothing has changed.
  * Threads     A list belongs to one thread.

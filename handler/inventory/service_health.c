@@ -84,8 +84,8 @@ static void health_start_probes(struct service_health *health) {
 }
 
 /*
- * Questions that are still under way after their time are not asked again. Until they have ended,
- * storage counts as not reached.
+ * Probes that take longer than SERVICE_HEALTH_WAIT_MS are not repeated while they are under way.
+ * Until they have ended, storage counts as unhealthy.
  */
 void service_health_check(struct service_health *health, struct health_waiter *waiter) {
     int64_t now_ms = clock_now_ms(health->platform->clock);

@@ -1,10 +1,10 @@
 /*
  * service_health.h - whether storage can be reached: the container with the leases, and the table.
  *
- * Rules    Storage is asked at most once in SERVICE_HEALTH_KEEP_MS, whoever wants to know. Those who
- *          ask meanwhile get the last outcome, or wait for the one under way.
- *          An outcome that takes longer than SERVICE_HEALTH_WAIT_MS counts as unhealthy.
- *          No lease is acquired. A container that is to be created when it is needed may be missing.
+ * Rules    Storage is asked at most once in SERVICE_HEALTH_KEEP_MS, however many checks are made.
+ *          The other checks get the last outcome, or wait for the one under way.
+ *          Storage counts as unhealthy if it takes longer than SERVICE_HEALTH_WAIT_MS.
+ *          No lease is acquired. The container may be missing if it will be created when needed.
  * Threads  The loop's.
  */
 #ifndef INVENTORY_SERVICE_HEALTH_H

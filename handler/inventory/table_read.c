@@ -19,9 +19,9 @@ enum {
 /* ---- the query's filter ---- */
 
 /*
- * Writes the first key that a reservation can have whose first expiry is after `until_ms`. Ids begin
- * with that time. So all reservations that expire until then have keys before it, and so have those
- * that were extended since.
+ * Writes the first key that a reservation can have whose first expiry is after `until_ms`. Ids
+ * begin with the first expiry. So all reservations that expire until then have keys before it, and
+ * so have those that were extended since.
  */
 static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     char prefix[UUID_TIME_PREFIX_BYTES];
