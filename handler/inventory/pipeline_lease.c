@@ -222,7 +222,10 @@ static void pipeline_release_lease(struct product_pipeline *pipeline) {
     product_cache_note_lease_change(&pipeline->cache);
 }
 
-/* After a failure the next check comes soon enough. */
+/*
+ * A handler that waits repeats its announcement every ANNOUNCE_EVERY_MS. An announcement of twice
+ * that age is left from a wait that has ended. After a failure the next check comes soon enough.
+ */
 static void pipeline_on_wait_read(void *context, enum status status, const struct error *err) {
     (void)err;
     struct product_pipeline *pipeline = context;

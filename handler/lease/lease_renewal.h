@@ -66,7 +66,7 @@ enum {
      */
     LEASE_MAX_REQUESTS_IN_FLIGHT = 192,
 
-    /* How long before the safe deadline a Retry-After that lies past it is cut short. */
+    /* A Retry-After past the safe deadline is cut to this long before it. */
     LEASE_LAST_ATTEMPT_MS = 1000,
 
     /* The wait before a release is first retried. Later waits double. */
