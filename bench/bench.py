@@ -86,6 +86,9 @@ def run_all(chosen, contenders, options):
         for scenario in chosen:
             at = round_number % len(names)
             for name in names[at:] + names[:at]:
+                if scenario.ours_only and not contenders[name].is_ours:
+                    progress.done += 1
+                    continue
                 progress.what = f"round {round_number} of {options.rounds}: {scenario.title}: {name}"
                 run = {"scenario": scenario.name, "contender": name, "round": round_number}
                 try:
@@ -139,8 +142,8 @@ def main():
         subprocess.run([ROOT / "bench/report.py"], check=True)
     for table in (report.figure_table(runs, chosen, contenders), report.ratio_table(runs, chosen, contenders, against)):
         print(f"\n{report.align(table)}")
-    print(f"\n{report.LEGEND}\n{report.fairness(runs, chosen, contenders)}")
-    missed = report.misses(runs, chosen, against) if against != "ours" else []
+    print(f"\n{report.LEGEND}\n{report.fairness(runs, chosen, contenders)}\n{report.against_base(runs, chosen)}")
+    missed = report.misses(runs, chosen, against)
     for line in missed:
         print(f"behind: {line}")
     bad = [f"{run['scenario']}: {run['contender']}: {reason}" for run in runs

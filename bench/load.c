@@ -2,13 +2,14 @@
  * load.c - callers that each wait for their answer before they ask again, from one thread, on kept
  * connections.
  *
- *     load --ports P[,P] [--clients N] [--products K] [--get] [--first N] [--touch] [--warm-ms MS]
- *     [--run-ms MS]
- *          [--think-ms MS] [--seed S]
+ *     load --ports P[,P] [--clients N] [--products K] [--get[=QUERY]] [--confirm PERCENT]
+ *          [--release PERCENT] [--first N] [--touch] [--warm-ms MS] [--run-ms MS] [--think-ms MS]
+ *          [--seed S]
  *
  * Client i stays with port i modulo their count, and reserves one unit of a product drawn at
- * random: P0000, P0001, ... With --get it reads instead. Before anything is measured each product
- * is reserved once (--touch), or N units are (--first N). Writes "begin" and "end" to stdout as the
+ * random: P0000, P0001, ... With --get it reads instead. With --confirm and --release it confirms
+ * or releases one of its own reservations in so many of a hundred calls, as far as it has any.
+ * Before anything is measured each product is reserved once (--touch), or N units are (--first N). Writes "begin" and "end" to stdout as the
  * measured time begins and ends, so that a driver can take readings of its own, and then one line
  * of JSON. What is under way at the end is waited for, so that the units that were answered 200 are
  * known to the last one. An answer counts as unknown if a reservation may stand behind it all the
@@ -35,18 +36,32 @@ enum {
     BUFFER_BYTES = 64 * 1024,
     MAX_EVENTS = 256,
     DRAIN_US = 20 * 1000 * 1000,
-    TICK_US = 20 * 1000
+    TICK_US = 20 * 1000,
+    HELD_BY_CLIENT = 64,
+    ID_BYTES = 64,
+};
+
+enum action { RESERVE, READ, CONFIRM, RELEASE };
+
+/* A reservation that a client may confirm or release. */
+struct held {
+    int64_t product;
+    char id[ID_BYTES];
 };
 
 struct client {
     int fd, port, index;
     bool is_busy;
-    bool is_read; /* the request under way is a GET */
+    enum action action;  /* of the request under way */
+    struct held subject; /* what the request under way is about; no id in a reserve or read */
+    struct held held[HELD_BY_CLIENT];
+    int held_count;
     uint64_t random;
     int64_t sent_us, wake_us;
     int status;
     bool must_close;
     size_t got, needed; /* of the answer; needed is 0 until its head is there */
+    size_t head;        /* bytes of its head */
     char *answer;       /* BUFFER_BYTES */
 };
 
@@ -59,10 +74,16 @@ static struct {
     struct port ports[MAX_PORTS];
     int port_count, client_count, product_count;
     bool reads, touches;
+    const char *query; /* of reads, with its question mark; "" for none */
+    unsigned confirm_percent, release_percent;
     int64_t first, warm_us, run_us, think_us;
     uint64_t seed;
-} options = {
-    .client_count = 64, .product_count = 1, .warm_us = 1000000, .run_us = 4000000, .seed = 1};
+} options = {.client_count = 64,
+             .product_count = 1,
+             .query = "",
+             .warm_us = 1000000,
+             .run_us = 4000000,
+             .seed = 1};
 
 enum phase { FILLING, WARMING, MEASURING, DRAINING };
 
@@ -71,7 +92,8 @@ static struct {
     int64_t changed_us; /* when the phase began */
     int epoll_fd;
     int64_t fills_sent, fills_done;
-    int64_t units, unknown, closed;    /* in all */
+    int64_t units[RELEASE + 1];        /* in all: reserved, -, confirmed, released */
+    int64_t unknown, closed;           /* in all */
     int64_t measured, refused, failed; /* in the measured time: 200, 409, others */
     uint32_t *latencies_us;
     size_t latency_capacity;
@@ -123,12 +145,29 @@ static void measure(const struct client *client, int64_t latency_us) {
     }
 }
 
+/* Keeps the reservation that was made, if there is room for it. */
+static void hold(struct client *client) {
+    static const char name[] = "\"reservationId\":\"";
+    client->answer[client->got] = '\0';
+    char *id = strstr(client->answer + client->head, name);
+    if (id == NULL || client->held_count == HELD_BY_CLIENT) {
+        return;
+    }
+    struct held *held = &client->held[client->held_count++];
+    held->product = client->subject.product;
+    id += strlen(name);
+    snprintf(held->id, sizeof held->id, "%.*s", (int)strcspn(id, "\""), id);
+}
+
 static void finish(struct client *client) {
     int64_t now = now_us();
     client->is_busy = false;
     client->wake_us = now + options.think_us;
-    if (!client->is_read) {
-        run.units += client->status == 200;
+    if (client->action == RESERVE && client->status == 200) {
+        hold(client);
+    }
+    if (client->action != READ) {
+        run.units[client->action] += client->status == 200;
         run.unknown += client->status == 0 || client->status == 500 || client->status == 503;
     }
     if (run.phase == FILLING) {
@@ -162,30 +201,78 @@ static void reopen(struct client *client) {
     open_connection(client);
 }
 
-static void ask(struct client *client) {
-    char request[512], body[128];
-    bool fills = run.phase == FILLING;
-    int64_t product = fills && options.touches
-                          ? run.fills_sent
-                          : (int64_t)(draw(&client->random) % (uint64_t)options.product_count);
-    run.fills_sent += fills;
-    client->is_read = options.reads && !fills;
-    if (client->is_read) {
-        snprintf(request, sizeof request,
-                 "GET /api/inventory/P%04lld HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                 (long long)product);
-    } else {
-        int length = snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"CUST-%d\"}",
-                              client->index);
-        snprintf(request, sizeof request,
-                 "POST /api/inventory/P%04lld/reserve HTTP/1.1\r\nHost: localhost\r\n"
-                 "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-                 (long long)product, length, body);
+static enum action draw_action(struct client *client) {
+    if (run.phase == FILLING) {
+        return RESERVE;
     }
-    client->got = client->needed = 0;
+    if (options.reads) {
+        return READ;
+    }
+    if (client->held_count == 0 || options.confirm_percent + options.release_percent == 0) {
+        return RESERVE;
+    }
+    unsigned percent = (unsigned)(draw(&client->random) % 100);
+    if (percent < options.confirm_percent) {
+        return CONFIRM;
+    }
+    return percent < options.confirm_percent + options.release_percent ? RELEASE : RESERVE;
+}
+
+/* Chooses a product, or takes one of the client's reservations at random. */
+static void choose_subject(struct client *client) {
+    if (client->action == CONFIRM || client->action == RELEASE) {
+        struct held *chosen = &client->held[draw(&client->random) % (uint64_t)client->held_count];
+        client->subject = *chosen;
+        *chosen = client->held[--client->held_count];
+        return;
+    }
+    bool fills = run.phase == FILLING;
+    client->subject.product =
+        fills && options.touches
+            ? run.fills_sent
+            : (int64_t)(draw(&client->random) % (uint64_t)options.product_count);
+    run.fills_sent += fills;
+}
+
+/* Every reservation is of one unit. */
+static int write_request(const struct client *client, char *out, size_t size) {
+    const struct held *subject = &client->subject;
+    char path[256] = "reserve", body[192] = "";
+    int length = 0;
+    switch (client->action) {
+    case READ:
+        return snprintf(out, size,
+                        "GET /api/inventory/P%04lld%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                        (long long)subject->product, options.query);
+    case RESERVE:
+        length = snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"CUST-%d\"}",
+                          client->index);
+        break;
+    case CONFIRM:
+        snprintf(path, sizeof path, "reservations/%s/confirm", subject->id);
+        break;
+    case RELEASE:
+        snprintf(path, sizeof path, "release");
+        length = snprintf(body, sizeof body,
+                          "{\"quantity\":1,\"customerId\":\"CUST-%d\",\"reservationId\":\"%s\"}",
+                          client->index, subject->id);
+        break;
+    }
+    return snprintf(out, size,
+                    "POST /api/inventory/P%04lld/%s HTTP/1.1\r\nHost: localhost\r\n"
+                    "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                    (long long)subject->product, path, length, body);
+}
+
+static void ask(struct client *client) {
+    char request[1024];
+    client->action = draw_action(client);
+    choose_subject(client);
+    size_t length = (size_t)write_request(client, request, sizeof request);
+    client->got = client->needed = client->head = 0;
     client->is_busy = true;
     client->sent_us = now_us();
-    if (send(client->fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
+    if (send(client->fd, request, length, MSG_NOSIGNAL) != (ssize_t)length) {
         client->status = 0; /* the handler has ended the connection */
         finish(client);
         reopen(client);
@@ -207,12 +294,12 @@ static bool read_head(struct client *client) {
     }
     client->status = (int)strtol(client->answer + strlen("HTTP/1.1 "), NULL, 10);
     client->must_close = strcasestr(client->answer, "\r\nConnection: close") != NULL;
-    client->needed = (size_t)(end + 4 - client->answer) +
-                     strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
+    client->head = (size_t)(end + 4 - client->answer);
+    client->needed = client->head + strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
     return true;
 }
 
-/* Bodies are counted, not kept. */
+/* Long bodies are counted, not kept. */
 static void receive(struct client *client) {
     for (;;) {
         size_t at =
@@ -316,14 +403,15 @@ static void report(void) {
     if (run.measured > 0) {
         qsort(run.latencies_us, (size_t)run.measured, sizeof *run.latencies_us, by_size);
     }
-    printf("{\"seconds\":%.6f,\"answered\":%lld,\"refused\":%lld,\"failed\":%lld,\"units\":%lld,"
-           "\"unknown\":%lld,"
+    printf("{\"seconds\":%.6f,\"answered\":%lld,\"refused\":%lld,\"failed\":%lld,"
+           "\"reserved\":%lld,\"confirmed\":%lld,\"released\":%lld,\"unknown\":%lld,"
            "\"closed\":%lld,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_"
            "ms\":%.3f,\"ports\":[",
            (double)run.measured_us / 1e6, (long long)run.measured, (long long)run.refused,
-           (long long)run.failed, (long long)run.units, (long long)run.unknown,
-           (long long)run.closed, percentile_ms(0.5), percentile_ms(0.9), percentile_ms(0.99),
-           percentile_ms(0.999), percentile_ms(1));
+           (long long)run.failed, (long long)run.units[RESERVE], (long long)run.units[CONFIRM],
+           (long long)run.units[RELEASE], (long long)run.unknown, (long long)run.closed,
+           percentile_ms(0.5), percentile_ms(0.9), percentile_ms(0.99), percentile_ms(0.999),
+           percentile_ms(1));
     for (int i = 0; i < options.port_count; i++) {
         printf("%s{\"answered\":%lld,\"longest_ms\":%.3f}", i == 0 ? "" : ",",
                (long long)options.ports[i].answered, (double)options.ports[i].longest_us / 1000.0);
@@ -344,7 +432,9 @@ static void read_options(int argc, char **argv) {
     static const struct option names[] = {{"ports", required_argument, NULL, 'p'},
                                           {"clients", required_argument, NULL, 'c'},
                                           {"products", required_argument, NULL, 'k'},
-                                          {"get", no_argument, NULL, 'g'},
+                                          {"get", optional_argument, NULL, 'g'},
+                                          {"confirm", required_argument, NULL, 'C'},
+                                          {"release", required_argument, NULL, 'R'},
                                           {"first", required_argument, NULL, 'f'},
                                           {"touch", no_argument, NULL, 't'},
                                           {"warm-ms", required_argument, NULL, 'w'},
@@ -366,6 +456,13 @@ static void read_options(int argc, char **argv) {
             break;
         case 'g':
             options.reads = true;
+            options.query = optarg == NULL ? "" : optarg;
+            break;
+        case 'C':
+            options.confirm_percent = (unsigned)number;
+            break;
+        case 'R':
+            options.release_percent = (unsigned)number;
             break;
         case 'f':
             options.first = number;

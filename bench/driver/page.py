@@ -48,8 +48,8 @@ def text(results):
         parts += [f"Ratios to {NAMES[against]}: the median, and in brackets the least and the most of all rounds. Bold: an aim is missed.",
                   report.ratio_table(runs, shown, names, against), "What was measured, in its units (medians). " + report.LEGEND,
                   report.figure_table(runs, shown, names)]
-        fairness = report.fairness(runs, shown, names)
-        parts += ["- " + line for line in fairness.split("\n") if line]
+        for lines in (report.fairness(runs, shown, names), report.against_base(runs, shown)):
+            parts += ["- " + line for line in lines.split("\n") if line]
         missed = report.misses(runs, shown, against)
         parts.append("Where ours is behind its aims:" if missed else "Every aim is met.")
         if missed:

@@ -146,6 +146,27 @@ def fairness(runs, scenarios, contenders):
     return "\n".join(lines)
 
 
+def _of_base(runs, scenario, chosen, column):
+    """Ratios of ours to ours in the scenario that it is held against, round by round."""
+    base = next((s for s in chosen if s.name == scenario.base), None)
+    if base is None:
+        return []
+    figure = next(c[1] for c in COLUMNS if c[0] == column)
+    mine, others = (by_contender(runs, s).get("ours", {}) for s in (scenario, base))
+    return [mine[r][figure] / others[r][figure] for r in sorted(mine) if r in others and others[r][figure]]
+
+
+def against_base(runs, scenarios):
+    """One line for each scenario of ours that is held against another."""
+    lines = []
+    for scenario in scenarios:
+        for column, aim in scenario.of_base.items():
+            values = _of_base(runs, scenario, scenarios, column)
+            if values:
+                lines.append(f"{scenario.title}: {column} {spread(values)} of that in `{scenario.base}`; the aim is {aim}")
+    return "\n".join(lines)
+
+
 def misses(runs, scenarios, against):
     """Where ours is behind its aims, one line each."""
     found = []
@@ -154,7 +175,7 @@ def misses(runs, scenarios, against):
         if not rounds:
             continue
         for column, figure, _, heading in COLUMNS:
-            values = ratios(runs, scenario, "ours", against, figure)
+            values = ratios(runs, scenario, "ours", against, figure) if against != "ours" else []
             if column in scenario.aims and values and not is_met(column, scenario.aims[column],
                                                                  statistics.median(values)):
                 found.append(f"{scenario.title}: {heading} {statistics.median(values):.2f} of {against}'s; the aim is "
@@ -163,6 +184,11 @@ def misses(runs, scenarios, against):
             value = _median(runs, scenario, "ours", figure)
             if value > most:
                 found.append(f"{scenario.title}: {value:.3g} {heading} an answer; the aim is at most {most}")
+        for column, aim in scenario.of_base.items():
+            values = _of_base(runs, scenario, scenarios, column)
+            if values and not is_met(column, aim, statistics.median(values)):
+                found.append(f"{scenario.title}: {column} {statistics.median(values):.2f} of that in `{scenario.base}`; "
+                             f"the aim is {aim}")
         if scenario.limit:
             share = statistics.median(run["throughput"] / scenario.limit for run in rounds.values())
             if share < scenario.limit_aim:

@@ -1,4 +1,4 @@
-"""What is measured: the scenarios, and what issue 14 aims at in each."""
+"""What is measured: the scenarios, and what each aims at."""
 
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +23,10 @@ class Scenario:
     think_ms: int = 0
     delay_us: int = 0
     reads: bool = False
+    query: str = ""  # of reads
+    confirm_percent: int = 0  # of the calls; the rest reserves
+    release_percent: int = 0
+    ours_only: bool = False  # the other programs cannot do it
     touch: bool = False  # each product is reserved once before the measured time
     first: int = 0  # units reserved before the measured time
     lifetime_s: int = 0  # of reservations; 0: the default, which outlasts every run
@@ -32,6 +36,8 @@ class Scenario:
     seeded_by_storage: bool = False  # by the fake storage itself: too many for an app setting
     aims: dict = field(default_factory=dict)
     most: dict = field(default_factory=dict)
+    base: str = ""  # the name of a scenario of the same run, against which `of_base` is held
+    of_base: dict = field(default_factory=dict)  # aims: figure -> ratio
     limit: float = 0
     limit_aim: float = 0
     group: str = ""  # the sweep that it is a point of
@@ -64,6 +70,13 @@ TABLE = [
              aims={"p50": 0.9, "cpu": 0.6, "p99": 1.0}),
     Scenario("single", "one client without pauses", clients=1),
     Scenario("get", "GET of 100 products, 64 clients", products=100, touch=True, reads=True),
+    Scenario("none-of-0", "GET ?reservations=none, no reservations", clients=1, reads=True, query="?reservations=none",
+             ours_only=True, most={"requests": (1, "storage requests")}),
+    Scenario("none-of-10000", "GET ?reservations=none, 10,000 reservations", clients=1, reads=True, first=10000,
+             query="?reservations=none", ours_only=True, most={"requests": (1, "storage requests")}, base="none-of-0",
+             of_base={"p50": 1.2}),
+    Scenario("mix", "70 % reserve, 20 % confirm, 10 % release, 64 clients", confirm_percent=20, release_percent=10,
+             ours_only=True, most={"requests": (0.1, "storage requests")}, base="hot", of_base={"throughput": 0.9}),
     Scenario("three", "three instances, one product, 64 clients", instances=3, warm_ms=2000, run_ms=8000),
     Scenario("expiring", "reservations that expire after 2 s", lifetime_s=2, warm_ms=4000, run_ms=6000),
     Scenario("start", "exec to first answer", clients=1, think_ms=20, starts=10, warm_ms=100, run_ms=500,

@@ -88,7 +88,8 @@ static void pipeline_trim_cache(struct product_pipeline *pipeline) {
             return;
         }
     }
-    product_state_trim(&pipeline->cache.state, PRODUCT_CACHE_RECENT_ROWS);
+    product_state_trim(&pipeline->cache.state,
+                       (size_t)(PRODUCT_CACHE_RECENT_ROWS / pipeline->shared->pipelines_in_use));
 }
 
 /* The batch was committed, or had nothing to commit. */

@@ -26,7 +26,6 @@ static void pipeline_notify_if_idle(struct product_pipeline *pipeline) {
 
 void pipeline_enter_idle(struct product_pipeline *pipeline) {
     pipeline->has_correlation = false;
-    product_state_trim(&pipeline->cache.state, 0);
     pipeline_notify_if_idle(pipeline);
 }
 

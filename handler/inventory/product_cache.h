@@ -38,11 +38,12 @@
 enum { PRODUCT_VALID_FOR_MS = 10 * 60 * 1000 };
 
 /*
- * After a batch this many rows stay in memory, besides those that expire soon: the ones that expire
- * last, which are the newest as a rule. A request that names one of them needs no look-up. An idle
- * pipeline keeps none of them.
+ * After a batch so many rows stay in memory, besides those that expire soon: the ones that expire
+ * last, which are the newest as a rule. A request that names one of them needs no look-up. The
+ * products in use share the number. The idle ones share another as large (product_queues.h). At 128
+ * bytes a row each is 8 MiB.
  */
-enum { PRODUCT_CACHE_RECENT_ROWS = 1000 };
+enum { PRODUCT_CACHE_RECENT_ROWS = 64 * 1024 };
 
 struct product_cache {
     struct product_state state;        /* without an ETag: the cache is empty */

@@ -8,20 +8,50 @@ static int compare_product_ids(const void *left, const void *right) {
     return strcmp(left, right);
 }
 
-static void queues_free_longest_idle(struct product_queues *queues) {
-    struct product_pipeline *pipeline = TAILQ_FIRST(&queues->idle);
+static size_t rows_of(const struct product_pipeline *pipeline) {
+    return pipeline->cache.state.reservations.count;
+}
+
+static void queues_add_idle(struct product_queues *queues, struct product_pipeline *pipeline) {
+    TAILQ_INSERT_TAIL(&queues->idle, pipeline, idle_link);
+    queues->idle_count++;
+    queues->idle_rows += rows_of(pipeline);
+}
+
+static void queues_remove_idle(struct product_queues *queues, struct product_pipeline *pipeline) {
     TAILQ_REMOVE(&queues->idle, pipeline, idle_link);
     queues->idle_count--;
+    queues->idle_rows -= rows_of(pipeline);
+}
+
+/* The rows that expire soon stay, so that a pipeline can be used again without a read. */
+static void queues_trim_idle(struct product_queues *queues) {
+    struct product_pipeline *pipeline;
+    TAILQ_FOREACH(pipeline, &queues->idle, idle_link) {
+        if (queues->idle_rows <= PRODUCT_CACHE_RECENT_ROWS) {
+            return;
+        }
+        queues->idle_rows -= rows_of(pipeline);
+        product_state_trim(&pipeline->cache.state, 0);
+        queues->idle_rows += rows_of(pipeline);
+    }
+}
+
+static void queues_free_longest_idle(struct product_queues *queues) {
+    struct product_pipeline *pipeline = TAILQ_FIRST(&queues->idle);
+    queues_remove_idle(queues, pipeline);
     tdelete(pipeline->product_id, &queues->pipelines, compare_product_ids);
     product_pipeline_free(pipeline);
 }
 
 static void queues_keep_idle(void *context, struct product_pipeline *pipeline) {
     struct product_queues *queues = context;
-    TAILQ_INSERT_TAIL(&queues->idle, pipeline, idle_link);
-    if (++queues->idle_count > PRODUCT_QUEUES_MAX_IDLE && !queues->is_closed) {
+    queues_add_idle(queues, pipeline);
+    queues->shared.pipelines_in_use--;
+    if (queues->idle_count > PRODUCT_QUEUES_MAX_IDLE && !queues->is_closed) {
         queues_free_longest_idle(queues);
     }
+    queues_trim_idle(queues);
 }
 
 void product_queues_init(struct product_queues *queues, const struct pipeline_shared *shared) {
@@ -54,12 +84,14 @@ static struct product_pipeline *queues_find_or_add_pipeline(struct product_queue
                                                             const char *product_id) {
     char *const *found = tfind(product_id, &queues->pipelines, compare_product_ids);
     if (found == NULL) {
-        return queues_add_pipeline(queues, product_id);
+        struct product_pipeline *added = queues_add_pipeline(queues, product_id);
+        queues->shared.pipelines_in_use += added != NULL;
+        return added;
     }
     struct product_pipeline *pipeline = (struct product_pipeline *)*found;
     if (product_pipeline_is_idle(pipeline)) {
-        TAILQ_REMOVE(&queues->idle, pipeline, idle_link);
-        queues->idle_count--;
+        queues_remove_idle(queues, pipeline);
+        queues->shared.pipelines_in_use++;
     }
     return pipeline;
 }

@@ -2,7 +2,9 @@
  * product_queues.h - one queue and pipeline for each product that is in use, or was lately.
  *
  * Memory   An idle pipeline is kept for its product cache, PRODUCT_QUEUES_MAX_IDLE of them at most.
- *          Beyond that the one that has been idle the longest is freed.
+ *          Beyond that the one that has been idle the longest is freed. If all of them have more
+ *          than PRODUCT_CACHE_RECENT_ROWS rows, those that have been idle the longest keep only the
+ *          rows that expire soon.
  * Threads  The loop's. A request's `served` is never called inside product_queues_submit.
  */
 #ifndef INVENTORY_PRODUCT_QUEUES_H
@@ -17,6 +19,7 @@ struct product_queues {
     void *pipelines; /* a tree (tsearch) of struct product_pipeline, by product id */
     TAILQ_HEAD(idle_pipelines, product_pipeline) idle; /* the longest idle first */
     int idle_count;
+    size_t idle_rows; /* in the caches of idle pipelines */
     bool is_closed;
 };
 

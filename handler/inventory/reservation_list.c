@@ -1,12 +1,13 @@
 #include "inventory/reservation_list.h"
 
 #include <assert.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
  * Each reservation is a block of memory of its own, so a pointer to it stays valid while others
- * come and go. Two structures find it:
+ * come and go. Three structures find it:
  *
  *   slots     An array of pointers, by expiry and id. `rows` is the part in use, with room on both
  *             sides, because reservations come at the end and go at the start as a rule. To remove
@@ -15,6 +16,8 @@
  *   buckets   The customer index, a hash table. A bucket has the head of a list of reservations, by
  *             expiry and id, of all customers with that hash. The head's `earlier` is the last one
  *             of the list. The last one's `later` is NULL.
+ *   extended  A tree of those that no longer expire when their ids say. One that had no memory there
+ *             is searched in the slots.
  */
 enum {
     FEW_SLOTS = 8,
@@ -39,8 +42,14 @@ void reservation_list_init(struct reservation_list *list) {
     *list = (struct reservation_list){.expired_at_ms = INT64_MIN};
 }
 
+/* The tree does not own its reservations. */
+static void leave_row(void *row) {
+    (void)row;
+}
+
 /* Empties the list without freeing its reservations. */
 static void free_slots(struct reservation_list *list) {
+    tdestroy(list->extended, leave_row);
     free(list->slots);
     free(list->buckets);
     reservation_list_init(list);
@@ -243,27 +252,64 @@ static bool is_same(const struct reservation *left, const struct reservation *ri
     return left->expires_ms == right->expires_ms && strcmp(left->id, right->id) == 0;
 }
 
+/* ---- extended ---- */
+
 bool reservation_list_is_extended(const struct reservation *row) {
     int64_t first_expiry_ms = 0;
     return !uuid_v8_time(row->id, &first_expiry_ms) || first_expiry_ms != row->expires_ms;
 }
 
-/* Most reservations still expire when their ids say. Only an extended one has to be searched. */
+static int compare_ids(const void *left, const void *right) {
+    const struct reservation *a = left, *b = right;
+    return strcmp(a->id, b->id);
+}
+
+static void note_extended(struct reservation_list *list, struct reservation *row) {
+    struct reservation **node =
+        reservation_list_is_extended(row) ? tsearch(row, &list->extended, compare_ids) : &row;
+    list->unindexed_count += node == NULL || *node != row;
+}
+
+static void forget_extended(struct reservation_list *list, const struct reservation *row) {
+    if (!reservation_list_is_extended(row)) {
+        return;
+    }
+    struct reservation **node = tfind(row, &list->extended, compare_ids);
+    if (node != NULL && *node == row) {
+        tdelete(row, &list->extended, compare_ids);
+    } else {
+        list->unindexed_count--;
+    }
+}
+
+static struct reservation *find_extended(const struct reservation_list *list,
+                                         const struct reservation *like) {
+    struct reservation *const *found = tfind(like, &list->extended, compare_ids);
+    if (found != NULL) {
+        return *found;
+    }
+    for (size_t i = list->unindexed_count > 0 ? list->count : 0; i > 0; i--) {
+        if (compare_ids(list->rows[i - 1], like) == 0) {
+            return list->rows[i - 1];
+        }
+    }
+    return NULL;
+}
+
 struct reservation *reservation_list_find(const struct reservation_list *list, const char *id) {
     struct reservation like = {0};
+    size_t bytes = strlen(id) + 1;
+    if (bytes > sizeof like.id) {
+        return NULL;
+    }
+    memcpy(like.id, id, bytes);
     if (uuid_v8_time(id, &like.expires_ms)) {
-        memcpy(like.id, id, sizeof like.id);
         size_t at = place_of(list, &like, list->count);
         if (at < list->count && is_same(list->rows[at], &like)) {
             return list->rows[at];
         }
     }
-    for (size_t i = list->extended_count > 0 ? list->count : 0; i > 0; i--) {
-        if (strcmp(list->rows[i - 1]->id, id) == 0) {
-            return list->rows[i - 1];
-        }
-    }
-    return NULL;
+    return find_extended(list, &like);
 }
 
 struct reservation *reservation_list_first(const struct reservation_list *list) {
@@ -321,11 +367,11 @@ static void add_units(struct reservation_list *list, const struct reservation *r
 
 /* Enters a reservation that is in its slot into the index and the sums. */
 static void enter_row(struct reservation_list *list, size_t at) {
-    const struct reservation *row = list->rows[at];
+    struct reservation *row = list->rows[at];
     index_add(list, at);
     add_units(list, row, row->quantity);
     list->expired_count += row->expires_ms <= list->expired_at_ms;
-    list->extended_count += reservation_list_is_extended(row);
+    note_extended(list, row);
 }
 
 /* Puts a reservation into its place. The caller has made room. */
@@ -424,7 +470,7 @@ static struct reservation *take_out(struct reservation_list *list, size_t at) {
     add_units(list, row, -(int64_t)row->quantity);
     index_remove(list, row);
     list->expired_count -= at < list->expired_count;
-    list->extended_count -= reservation_list_is_extended(row);
+    forget_extended(list, row);
     list->emptied_in_front -= at < list->emptied_in_front;
     close_slot(list, at);
     skip_emptied(list);

@@ -14,12 +14,12 @@
  * Costs       With n reservations in the list:
  *               to add at the end, or remove at either end    O(1) amortised, O(log n) comparisons
  *               to add or remove elsewhere                    the same, and O(n) pointers are moved
- *               to find by id                                 O(log n); O(n) if it was extended
+ *               to find by id                                 O(log n)
  *               the expired units, as time goes on            O(1) for each that expires
  *               a customer's reservations                     O(those, and a few of others)
  *               to merge m others                             O(n + m)
  *             A reservation takes at most 128 bytes, with its shares of the arrays that find it,
- *             if its customer's id has at most 25 bytes.
+ *             if its customer's id has at most 25 bytes, and 32 more if it was extended.
  * Ownership   The list owns its reservations. A pointer to one is valid until it is removed.
  * Errors      On STATUS_NO_MEMORY nothing has changed.
  * Threads     A list belongs to one thread.
@@ -65,7 +65,6 @@ struct reservation_list {
     /* All reservations, also the emptied ones, by expiry and id. */
     struct reservation **rows;
     size_t count;
-    size_t extended_count;
     int64_t units; /* in all of them */
 
     /* The array that `rows` is a part of, with room on both sides. */
@@ -75,6 +74,10 @@ struct reservation_list {
     /* The customer index. */
     struct reservation **buckets;
     size_t bucket_count;
+
+    /* The extended reservations, by id: a tree (tsearch), and how many had no memory in it. */
+    void *extended;
+    size_t unindexed_count;
 
     /* How many emptied reservations stand before the first one with units. */
     size_t emptied_in_front;

@@ -4,6 +4,7 @@
  */
 #include "inventory/product_queues.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,12 +58,64 @@ START_TEST(a_pipeline_in_use_is_not_idle) {
     struct caller caller = caller_reserves(1);
     pipeline_warm_up();
     ck_assert_ptr_eq(pipeline_of("P"), fixture_pipeline());
+    ck_assert_int_eq(fixture.queues.shared.pipelines_in_use, 0);
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&caller);
     ck_assert_ptr_null(pipeline_of("P"));
+    ck_assert_int_eq(fixture.queues.shared.pipelines_in_use, 1);
+    visit("Q");
+    ck_assert_int_eq(fixture.queues.shared.pipelines_in_use, 1);
     fixture_end(SCRIPTED_COMMIT, STATUS_OK);
     fixture_advance(LINGER_MS);
     ck_assert_ptr_nonnull(pipeline_of("P"));
+    ck_assert_int_eq(fixture.queues.shared.pipelines_in_use, 0);
+}
+END_TEST
+
+static int compare_strings(const void *left, const void *right) {
+    return strcmp(left, right);
+}
+
+static size_t rows_to_leave;
+
+/* Stands for what many requests would have left in the cache of a product in use. */
+static void leave_rows(struct caller *caller) {
+    struct reservation like = {.quantity = 1, .expires_ms = INT64_C(1) << 47};
+    struct product_pipeline *const *found =
+        tfind(caller->request.product_id, &fixture.queues.pipelines, compare_strings);
+    struct reservation_list *list = &(*found)->cache.state.reservations;
+    while (list->count < rows_to_leave) {
+        ck_assert_int_eq(uuid_v8_from_time(random_system(), like.expires_ms, like.id), STATUS_OK);
+        ck_assert_ptr_nonnull(reservation_list_add(list, &like, "C"));
+        like.expires_ms++;
+    }
+}
+
+static void use_product(const char *product_id, size_t rows) {
+    struct caller caller = caller_reserves(1);
+    caller.request.product_id = product_id;
+    caller.then = leave_rows;
+    rows_to_leave = rows;
+    caller_submit(&caller);
+    fixture_advance(LINGER_MS);
+}
+
+static size_t rows_in(const char *product_id) {
+    return pipeline_of(product_id)->cache.state.reservations.count;
+}
+
+START_TEST(idle_products_share_the_rows_that_are_kept_and_the_longest_idle_loses_its_rows) {
+    enum { HALF = PRODUCT_CACHE_RECENT_ROWS / 2 };
+    use_product("one", HALF);
+    use_product("two", HALF);
+    ck_assert_uint_eq(rows_in("one"), HALF);
+    use_product("three", 1);
+    ck_assert_uint_eq(rows_in("one"), 0);
+    ck_assert_uint_eq(rows_in("two"), HALF);
+    ck_assert_uint_eq(rows_in("three"), 1);
+    ck_assert_uint_eq(fixture.queues.idle_rows, HALF + 1);
+    use_product("two", HALF); /* a product in use does not count */
+    ck_assert_uint_eq(fixture.queues.idle_rows, HALF + 1);
 }
 END_TEST
 
@@ -232,6 +285,7 @@ START_TEST(a_pipeline_may_be_freed_when_it_becomes_idle) {
     struct pipeline_shared shared = fixture.queues.shared;
     shared.became_idle = free_pipeline;
     shared.context = &is_freed;
+    shared.pipelines_in_use = 1;
     struct caller caller = caller_reserves(1);
     caller_set_invocation(&caller, "one");
     struct own_submission submission = {product_pipeline_new(&shared, "P"), &caller};
@@ -259,6 +313,8 @@ int main(void) {
     tcase_add_checked_fixture(tcase, pipeline_fixture_set_up, pipeline_fixture_tear_down);
     tcase_add_test(tcase, what_is_known_of_a_product_is_kept_for_the_last_so_many);
     tcase_add_test(tcase, a_pipeline_in_use_is_not_idle);
+    tcase_add_test(tcase,
+                   idle_products_share_the_rows_that_are_kept_and_the_longest_idle_loses_its_rows);
     tcase_add_test(tcase, whoever_comes_after_closing_is_cancelled_though_not_inside_the_call);
     tcase_add_test(tcase, whoever_comes_back_inside_the_cancellation_is_cancelled_again);
     tcase_add_test(

@@ -173,10 +173,10 @@ START_TEST(a_reservation_is_found_by_its_id_before_and_after_it_was_extended) {
     for (int i = 0; i < 20; i++) {
         rows[i] = add_by_time(1000 + i / 2);
     }
-    ck_assert_uint_eq(list.extended_count, 0);
+    ck_assert_ptr_null(list.extended);
     reservation_list_set_expiry(&list, rows[3], 5000);
     reservation_list_set_expiry(&list, rows[4], 1009);
-    ck_assert_uint_eq(list.extended_count, 2);
+    ck_assert_uint_eq(list.unindexed_count, 0);
     ck_assert(reservation_list_is_extended(rows[3]) && !reservation_list_is_extended(rows[5]));
     for (int i = 0; i < 20; i++) {
         ck_assert_ptr_eq(reservation_list_find(&list, rows[i]->id), rows[i]);
@@ -185,7 +185,24 @@ START_TEST(a_reservation_is_found_by_its_id_before_and_after_it_was_extended) {
     memcpy(gone, rows[3]->id, sizeof gone);
     reservation_list_remove(&list, rows[3]);
     ck_assert_ptr_null(reservation_list_find(&list, gone));
-    ck_assert_uint_eq(list.extended_count, 1);
+    char longer[UUID_TEXT_BYTES + 1];
+    snprintf(longer, sizeof longer, "%sx", rows[4]->id);
+    ck_assert_ptr_eq(reservation_list_find(&list, rows[4]->id), rows[4]);
+    ck_assert_ptr_null(reservation_list_find(&list, longer));
+    reservation_list_set_expiry(&list, rows[4], 1002); /* as its id says, again */
+    ck_assert_ptr_null(list.extended);
+}
+END_TEST
+
+/* No store has two rows of one id, but a damaged one might. */
+START_TEST(two_extended_reservations_of_one_id_do_no_harm) {
+    struct reservation *first = add(&list, "a", 10, "C1"), *second = add(&list, "a", 20, "C1");
+    ck_assert_uint_eq(list.unindexed_count, 1);
+    reservation_list_remove(&list, first);
+    ck_assert_ptr_eq(reservation_list_find(&list, "a"), second);
+    reservation_list_remove(&list, second);
+    ck_assert_uint_eq(list.unindexed_count, 0);
+    ck_assert_ptr_null(list.extended);
 }
 END_TEST
 
@@ -364,6 +381,7 @@ int main(void) {
     tcase_add_test(tests, a_reservation_moves_to_where_its_other_expiry_belongs);
     tcase_add_test(tests, every_reservation_of_a_full_list_can_be_moved_to_its_end);
     tcase_add_test(tests, a_reservation_is_found_by_its_id_before_and_after_it_was_extended);
+    tcase_add_test(tests, two_extended_reservations_of_one_id_do_no_harm);
     tcase_add_test(tests, trimming_keeps_what_expires_soon_and_what_expires_last);
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(costs, set_up, tear_down);

@@ -11,7 +11,10 @@ static struct reservation *add(int64_t expires_ms) {
     return reservation_list_add(&list, &like, "C");
 }
 
-/* All slots are in use. So the one that the reservation leaves is the only room. */
+/*
+ * All slots are in use. So the one that the reservation leaves is the only room. It finds none in
+ * the tree of those that were extended, either.
+ */
 START_TEST(a_reservation_is_moved_without_more_room) {
     reservation_list_init(&list);
     struct reservation *first = add(1000);
@@ -24,7 +27,10 @@ START_TEST(a_reservation_is_moved_without_more_room) {
     ck_assert_int_gt(memory_limit_end(), 1);
     ck_assert_ptr_eq(list.rows[list.count - 1], first);
     ck_assert_uint_le((size_t)(list.rows - list.slots) + list.count, list.slot_capacity);
+    ck_assert_uint_eq(list.unindexed_count, 1);
     ck_assert_ptr_eq(reservation_list_find(&list, first->id), first);
+    reservation_list_remove(&list, first);
+    ck_assert_uint_eq(list.unindexed_count, 0);
     reservation_list_cleanup(&list);
 }
 END_TEST
