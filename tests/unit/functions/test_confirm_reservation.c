@@ -134,6 +134,21 @@ START_TEST(what_is_not_there_for_this_customer_is_not_found) {
 }
 END_TEST
 
+/* Its id says that it has expired. But it is there, and another customer's. */
+START_TEST(an_extended_reservation_of_another_customer_is_not_found_after_its_first_expiry) {
+    reserve(_i);
+    call(_i, "/extend", "{\"lifetimeSeconds\":3600}");
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    call(_i, "/confirm", "{\"customerId\":\"CUST-999\"}");
+    assert_error(404, "ReservationNotFound", "\"3\"");
+    call(_i, "/extend", "{\"customerId\":\"CUST-999\"}");
+    assert_error(404, "ReservationNotFound", "\"3\"");
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    call(_i, "/confirm", "{\"customerId\":\"CUST-999\"}");
+    assert_error(409, "ReservationExpired", "\"3\"");
+}
+END_TEST
+
 START_TEST(an_expired_reservation_is_a_conflict_and_stays_one) {
     reserve(_i);
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
@@ -276,6 +291,9 @@ int main(void) {
     tcase_add_loop_test(answers, the_same_confirm_again_gets_the_first_answer, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, a_confirm_that_asks_for_something_else_is_another, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, what_is_not_there_for_this_customer_is_not_found, 0, CALL_SHAPES);
+    tcase_add_loop_test(
+        answers, an_extended_reservation_of_another_customer_is_not_found_after_its_first_expiry, 0,
+        CALL_SHAPES);
     tcase_add_loop_test(answers, an_expired_reservation_is_a_conflict_and_stays_one, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_version_that_is_another_is_a_failed_precondition, 0,
