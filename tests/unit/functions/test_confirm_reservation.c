@@ -167,6 +167,22 @@ START_TEST(an_expired_reservation_is_a_conflict_and_stays_one) {
 }
 END_TEST
 
+/*
+ * In the invocation shape the host does not hand on a body that is sent in chunks. It may ask for a
+ * part, so nothing is done without it.
+ */
+START_TEST(a_body_that_the_host_does_not_hand_on_is_not_taken_for_none) {
+    reserve(CALL_INVOCATION);
+    call_with(CALL_INVOCATION, "/confirm", NULL, "Transfer-Encoding", "chunked");
+    assert_error(400, "InvalidJson", NULL);
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "Content-Length"));
+    call_with(CALL_INVOCATION, "/extend", NULL, "transfer-encoding", "chunked");
+    assert_error(400, "InvalidJson", NULL);
+    call(CALL_INVOCATION, "", NULL);
+    assert_answer(200, SHOWN("14:45:30.000", "15:15:30.000"), "\"2\"");
+}
+END_TEST
+
 START_TEST(a_version_that_is_another_is_a_failed_precondition) {
     static const char *const wrong[] = {"\"1\"", "\"3\"", "W/\"2\"", "\"x\""};
     reserve(_i);
@@ -296,6 +312,7 @@ int main(void) {
         CALL_SHAPES);
     tcase_add_loop_test(answers, an_expired_reservation_is_a_conflict_and_stays_one, 0,
                         CALL_SHAPES);
+    tcase_add_test(answers, a_body_that_the_host_does_not_hand_on_is_not_taken_for_none);
     tcase_add_loop_test(answers, a_version_that_is_another_is_a_failed_precondition, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_shown_and_extended, 0, CALL_SHAPES);
