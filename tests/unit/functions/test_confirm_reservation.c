@@ -238,6 +238,30 @@ START_TEST(an_extension_without_a_key_is_made_each_time) {
 }
 END_TEST
 
+/*
+ * The host sends it again if the answer is lost. For that version it can have been made only once,
+ * so the second is no heartbeat, and it must not say that nothing was done.
+ */
+START_TEST(an_extension_of_one_version_gets_its_first_answer_again) {
+    reserve(_i);
+    clock_fake_advance(&app.store_clock, MINUTE_MS);
+    for (int i = 0; i < 2; i++) {
+        call_with(_i, "/extend", NULL, "If-Match", "\"2\"");
+        assert_answer(200, SHOWN("14:45:30.000", "15:16:30.000"), "\"3\"");
+        clock_fake_advance(&app.store_clock, MINUTE_MS);
+    }
+    call_with(_i, "/extend", "{\"lifetimeSeconds\":1800}", "If-Match", "\"2\"");
+    assert_error(412, "PreconditionFailed", "\"3\"");
+    call_with(_i, "/extend", NULL, "If-Match", "\"3\"");
+    assert_answer(200, SHOWN("14:45:30.000", "15:18:30.000"), "\"4\"");
+    call_with(_i, "/extend", NULL, "If-Match", "*");
+    ck_assert_int_eq(answer.status, 200);
+    clock_fake_advance(&app.store_clock, MINUTE_MS);
+    call_with(_i, "/extend", NULL, "If-Match", "*");
+    assert_answer(200, SHOWN("14:45:30.000", "15:19:30.000"), "\"5\"");
+}
+END_TEST
+
 START_TEST(a_reservation_may_be_made_for_another_time_than_usual) {
     change(_i, "reserve", "{\"quantity\":5,\"customerId\":\"CUST-123\",\"lifetimeSeconds\":90}");
     ck_assert_ptr_nonnull(strstr(answer.body.data, "\"expiresAt\":\"2025-01-19T14:47:00.000Z\""));
@@ -317,6 +341,8 @@ int main(void) {
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_shown_and_extended, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, an_extension_without_a_key_is_made_each_time, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, an_extension_of_one_version_gets_its_first_answer_again, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_may_be_made_for_another_time_than_usual, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, reading_needs_no_lease, 0, CALL_SHAPES);
