@@ -237,7 +237,9 @@ static bool check_delta(const cJSON *body, int64_t *out, struct http_response *r
     int64_t delta = 0;
     if (!json_whole_number(cJSON_GetObjectItem(body, "delta"), &delta) || delta == 0 ||
         delta < -INVENTORY_MAX_TOTAL || delta > INVENTORY_MAX_TOTAL) {
-        api_answer_error(response, 400, "InvalidDelta", "delta must be a whole number, and not 0.");
+        api_answer_error(response, 400, "InvalidDelta",
+                         "delta must be a whole number from -%lld to %lld, and not 0.",
+                         (long long)INVENTORY_MAX_TOTAL, (long long)INVENTORY_MAX_TOTAL);
         return false;
     }
     *out = delta;
