@@ -182,6 +182,7 @@ static void fill_from_invocation(struct function_request *request,
     request->query = invocation->query;
     request->body = invocation->body;
     request->body_length = strlen(invocation->body);
+    request->lacks_body = invocation->lacks_body;
 }
 
 /* Reads the payload into the call. Returns false if it is refused; the response says why. */

@@ -40,6 +40,7 @@ struct function_request {
     const char *body;
     size_t body_length;
     bool body_too_large; /* it exceeds the server's limit, and is not here */
+    bool lacks_body;     /* the host has not handed on the one that was sent */
 };
 
 /* Returns the value of the route's parameter {name}; "" if the host sent none. */

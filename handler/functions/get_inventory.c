@@ -44,8 +44,9 @@ static void show_list(struct get_run *run) {
 }
 
 /*
- * Returns true if the caller's answer is still the right one, by a snapshot of the sums. Once a reservation has expired it is
- * not, although the version is the same until a commit removes that reservation.
+ * Returns true if the caller's answer is still the right one, by a snapshot of the sums. Once a
+ * reservation has expired it is not, although the version is the same until a commit removes that
+ * reservation.
  */
 static bool is_known(const struct get_run *run) {
     return run->snapshot.kind == SNAPSHOT_SUMS &&

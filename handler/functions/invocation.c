@@ -48,6 +48,8 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
     out->if_none_match = read_header(request, "If-None-Match");
     out->query = query_of(request);
     out->body = or_empty(cJSON_GetStringValue(body));
+    out->lacks_body =
+        out->body[0] == '\0' && read_header(request, "Transfer-Encoding").text != NULL;
     return STATUS_OK;
 }
 

@@ -30,6 +30,7 @@ struct invocation {
      * and multipart, but no function here takes those types.
      */
     const char *body;
+    bool lacks_body; /* the caller has sent one in chunks, which the host does not hand on */
 };
 
 /*

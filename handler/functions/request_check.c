@@ -121,6 +121,17 @@ static bool check_content(const struct function_request *request, struct http_re
     return true;
 }
 
+/* Without what it asks for, a request that needs no body would ask for something else. */
+static bool check_body_is_here(const struct function_request *request,
+                               struct http_response *response) {
+    if (request->lacks_body) {
+        api_answer_error(response, 400, "InvalidJson",
+                         "The host does not hand on a chunked body. Send it with Content-Length.");
+        return false;
+    }
+    return true;
+}
+
 /* Parses the body as a JSON object, which the caller deletes. Returns NULL if it refuses. */
 static cJSON *parse_object(const struct function_request *request, struct http_response *response) {
     cJSON *body = NULL;
@@ -226,7 +237,9 @@ static bool check_delta(const cJSON *body, int64_t *out, struct http_response *r
     int64_t delta = 0;
     if (!json_whole_number(cJSON_GetObjectItem(body, "delta"), &delta) || delta == 0 ||
         delta < -INVENTORY_MAX_TOTAL || delta > INVENTORY_MAX_TOTAL) {
-        api_answer_error(response, 400, "InvalidDelta", "delta must be a whole number, and not 0.");
+        api_answer_error(response, 400, "InvalidDelta",
+                         "delta must be a whole number from -%lld to %lld, and not 0.",
+                         (long long)INVENTORY_MAX_TOTAL, (long long)INVENTORY_MAX_TOTAL);
         return false;
     }
     *out = delta;
@@ -316,11 +329,12 @@ static bool check_members(const cJSON *body, unsigned parts, int64_t max_lifetim
 static bool check_body(const struct function_request *request, unsigned parts,
                        int64_t max_lifetime_ms, struct change_request *out,
                        struct http_response *response) {
-    bool has_body = request->body_length > 0 || request->body_too_large;
+    bool has_body = request->body_length > 0 || request->body_too_large || request->lacks_body;
     if (!has_body && (parts & CHANGE_MAY_HAVE_NO_BODY) != 0) {
         return true;
     }
-    cJSON *body = check_content(request, response) ? parse_object(request, response) : NULL;
+    bool is_here = check_content(request, response) && check_body_is_here(request, response);
+    cJSON *body = is_here ? parse_object(request, response) : NULL;
     bool is_valid = body != NULL && check_members(body, parts, max_lifetime_ms, out, response);
     cJSON_Delete(body);
     return is_valid;

@@ -35,8 +35,7 @@ struct change_request {
     int64_t expected_version;             /* of the product, by If-Match (inventory_request.h) */
 };
 
-/* What a request to change a product may consist of. Members of the body that are not known are
- * ignored. */
+/* What a request to change a product may consist of. Unknown members of the body are ignored. */
 enum change_part {
     CHANGE_QUANTITY = 1 << 0,
     CHANGE_CUSTOMER = 1 << 1,

@@ -8,16 +8,18 @@
 
 enum { NAME_BYTES = 256 };
 
-/* Decodes `length` characters. Returns false if they do not fit, or hold a NUL. */
+/* Decodes `length` characters. Returns false if they do not fit then, or hold a NUL. */
 static bool decode(const char *text, size_t length, char *out, size_t out_bytes) {
-    if (length >= out_bytes || memmem(text, length, "%00", 3) != NULL) {
-        return false;
+    size_t written = 0;
+    for (size_t i = 0; i < length; written++) {
+        int byte = percent_escape(text + i, length - i);
+        if (byte == 0 || written + 1 == out_bytes) {
+            return false;
+        }
+        out[written] = (char)(byte > 0 ? byte : text[i] == '+' ? ' ' : text[i]);
+        i += byte > 0 ? PERCENT_ESCAPE_LENGTH : 1;
     }
-    for (size_t i = 0; i < length; i++) {
-        out[i] = text[i] == '+' ? ' ' : text[i];
-    }
-    out[length] = '\0';
-    percent_decode(out);
+    out[written] = '\0';
     return true;
 }
 

@@ -141,20 +141,24 @@ int64_t inventory_release(struct product_state *state, const char *customer_id,
     return released;
 }
 
-/* A removed reservation is one whose row is gone. */
+/*
+ * A removed reservation is one whose row is gone. Another customer's answers as it would without
+ * its row once it has expired.
+ */
 struct reservation *inventory_find_named(const struct product_state *state,
                                          const char *reservation_id, const char *customer_id,
                                          int64_t now_ms, enum refusal *out_refusal) {
     struct reservation *row = reservation_list_find(&state->reservations, reservation_id);
+    bool has_row = row != NULL && !reservation_is_removed(row);
+    bool is_customers =
+        has_row && (customer_id == NULL || strcmp(row->customer_id, customer_id) == 0);
     int64_t expires_ms = INT64_MAX;
-    if (row == NULL || reservation_is_removed(row) ||
-        (customer_id != NULL && strcmp(row->customer_id, customer_id) != 0)) {
-        row = NULL;
-        (void)uuid_v8_time(reservation_id, &expires_ms);
-    } else {
+    if (has_row) {
         expires_ms = row->expires_ms;
+    } else {
+        (void)uuid_v8_time(reservation_id, &expires_ms);
     }
-    if (row != NULL && expires_ms > now_ms) {
+    if (is_customers && expires_ms > now_ms) {
         return row;
     }
     *out_refusal = expires_ms <= now_ms ? REFUSAL_EXPIRED : REFUSAL_NO_RESERVATION;

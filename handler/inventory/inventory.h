@@ -114,9 +114,9 @@ int inventory_release_changes(const struct product_state *state, const char *cus
 /*
  * Finds the active reservation that a request names. With a `customer_id` (NULL: any) it must be
  * that customer's. Returns NULL if there is none, and sets *out_refusal: EXPIRED if it has expired,
- * or if no such row is found and the first expiry in the id has passed; else NO_RESERVATION. So the
- * answer does not depend on when an expired row is removed. The state must hold the row, if storage
- * has it.
+ * whoever's it is, or if no such row is found and the first expiry in the id has passed; else
+ * NO_RESERVATION. So the answer does not depend on when an expired row is removed. The state must
+ * hold the row, if storage has it.
  */
 struct reservation *inventory_find_named(const struct product_state *state,
                                          const char *reservation_id, const char *customer_id,

@@ -43,21 +43,31 @@ static const char *or_empty(const char *text) {
     return text == NULL ? "" : text;
 }
 
+static bool gets_automatic_key(const struct inventory_request *request) {
+    const struct operation *operation = request->operation;
+    return operation->automatic_key != NULL && request->reservation_id != NULL &&
+           (!operation->has_automatic_key_by_version || request->expected_version > 0);
+}
+
 /*
- * Writes a request's own key, or the one that a release or confirm of one reservation gets. The
- * latter has line breaks, which a caller's key cannot have. It has the customer in it, so that
- * another customer's release of the same reservation is no repeat. Returns false if there is no
- * key.
+ * Writes a request's own key, or the one that a change of one reservation gets. The latter has line
+ * breaks, which a caller's key cannot have. It has the customer in it, so that another customer's
+ * release of the same reservation is no repeat. Returns false if there is no key.
  */
 static bool write_key(const struct inventory_request *request, char out[KEY_TEXT_BYTES]) {
     if (request->idempotency_key != NULL) {
         snprintf(out, KEY_TEXT_BYTES, "%s", request->idempotency_key);
-    } else if (request->operation->automatic_key != NULL && request->reservation_id != NULL) {
-        snprintf(out, KEY_TEXT_BYTES, "%s\n%s\n%lld\n%s", request->operation->automatic_key,
-                 request->reservation_id, (long long)request->quantity,
-                 or_empty(request->customer_id));
-    } else {
+        return true;
+    }
+    if (!gets_automatic_key(request)) {
         return false;
+    }
+    size_t written = (size_t)snprintf(out, KEY_TEXT_BYTES, "%s\n%s\n%lld\n%s",
+                                      request->operation->automatic_key, request->reservation_id,
+                                      (long long)request->quantity, or_empty(request->customer_id));
+    if (request->operation->has_automatic_key_by_version) {
+        snprintf(out + written, KEY_TEXT_BYTES - written, "\n%lld\n%lld",
+                 (long long)request->lifetime_ms, (long long)request->expected_version);
     }
     return true;
 }

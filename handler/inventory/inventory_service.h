@@ -8,7 +8,8 @@
  * Keys     An Idempotency-Key belongs to one product. Its record is kept for at least 24 hours.
  *          A release or confirm that names a reservation, but has no key, gets a key. It is made of
  *          all that the request asks for. So the same request sent twice counts once. Callers that
- *          want to release or confirm the same quantity of it twice send keys of their own.
+ *          want to release or confirm the same quantity of it twice send keys of their own. An
+ *          extend gets such a key if it expects a version.
  * Threads  The loop's. The functions that block may be called from any other thread.
  */
 #ifndef INVENTORY_INVENTORY_SERVICE_H

@@ -249,6 +249,8 @@ const struct operation operation_confirm = {.stored_code = 5,
 /* A repeat without a key does no harm: the lifetime then counts from the repeat. */
 const struct operation operation_extend = {.stored_code = 6,
                                            .rows = ROWS_OF_CUSTOMER,
+                                           .automatic_key = "extend",
+                                           .has_automatic_key_by_version = true,
                                            .lease_duration_s = SHORT_OPERATION_LEASE_S,
                                            .simulates_work = true,
                                            .can_grow_index = true,

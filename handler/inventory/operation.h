@@ -45,6 +45,12 @@ struct operation {
      */
     const char *automatic_key;
 
+    /*
+     * It gets that key only if it expects a version: then it can be carried out only once. Without
+     * one, each request counts.
+     */
+    bool has_automatic_key_by_version;
+
     /* The duration of a lease that is acquired for it. 0: the default. */
     int lease_duration_s;
 

@@ -360,7 +360,7 @@ static ssize_t send_rest(const struct http_connection *connection, uint64_t offs
     return send(connection->source.fd, block, got, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* A long answer has a deadline for each REST_TIMED_BYTES, because its time grows with its length. */
+/* A long answer has a deadline for each REST_TIMED_BYTES: its time grows with its length. */
 static void renew_deadline(struct http_connection *connection, uint64_t offset, size_t sent) {
     if (offset / REST_TIMED_BYTES != (offset + sent) / REST_TIMED_BYTES) {
         clear_deadline(connection); /* connection_advance sets a new one */

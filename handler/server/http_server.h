@@ -29,8 +29,9 @@
  *              draining. The answer says "Connection: close", and http_connection.h has the rest.
  * Limits       http_server_options.h has those of a URL and a head.
  *              Head and body together must come within request_timeout_ms, and the client must take
- *              an answer within as long; of a long one (`rest`) each MiB. The handler has no limit here. A connection without a
- *              request has none either, as it costs next to nothing.
+ *              an answer within as long, and of a long one (`rest`) each MiB. The handler has no
+ *              limit here. A connection without a request has none either, as it costs next to
+ *              nothing.
  *              As many connections may be open as the process may have descriptors, less 600; or
  *              half of them, if they are few.
  *              A request is in hand from the moment when it has come whole until its answer has

@@ -1,6 +1,6 @@
 /*
- * test_sales.c - a reservation's life through a host, in each of the three shapes in which it calls:
- * made, shown, extended, sold in parts. And what is refused on the way, and what reads cost.
+ * test_sales.c - a reservation's life through a host, in each of the three shapes in which it
+ * calls: made, shown, extended, sold in parts. And what is refused on the way, and what reads cost.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  *
  * How a stub takes its place: a function of stub_X.c has the assembler's name __wrap_NAME, and the
  * linker sends every call of NAME in a fuzz target there (see fuzz_wraps in the Makefile). A
- * function of the service that has no stub is the real one. It gets no usable service and crashes. So
- * a handler that calls another function of the service wants one more stub in stub_service.c.
+ * function of the service that has no stub is the real one. It gets no usable service and crashes.
+ * So a handler that calls another function of the service needs one more stub in stub_service.c.
  *
  * Threads: one.
  */

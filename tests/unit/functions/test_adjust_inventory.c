@@ -59,6 +59,12 @@ START_TEST(a_total_has_a_limit) {
                   "{\"error\":{\"code\":\"InvalidDelta\",\"message\":\"The total can be at most "
                   "4611686018427387903.\"}}",
                   "\"1\"");
+    adjust(_i, "{\"delta\":-4611686018427387904}"); /* a whole number, and not 0 */
+    assert_answer(
+        400,
+        "{\"error\":{\"code\":\"InvalidDelta\",\"message\":\"delta must be a whole number "
+        "from -4611686018427387903 to 4611686018427387903, and not 0.\"}}",
+        NULL);
 }
 END_TEST
 

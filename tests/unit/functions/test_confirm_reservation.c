@@ -134,6 +134,21 @@ START_TEST(what_is_not_there_for_this_customer_is_not_found) {
 }
 END_TEST
 
+/* Its id says that it has expired. But it is there, and another customer's. */
+START_TEST(an_extended_reservation_of_another_customer_is_not_found_after_its_first_expiry) {
+    reserve(_i);
+    call(_i, "/extend", "{\"lifetimeSeconds\":3600}");
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    call(_i, "/confirm", "{\"customerId\":\"CUST-999\"}");
+    assert_error(404, "ReservationNotFound", "\"3\"");
+    call(_i, "/extend", "{\"customerId\":\"CUST-999\"}");
+    assert_error(404, "ReservationNotFound", "\"3\"");
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    call(_i, "/confirm", "{\"customerId\":\"CUST-999\"}");
+    assert_error(409, "ReservationExpired", "\"3\"");
+}
+END_TEST
+
 START_TEST(an_expired_reservation_is_a_conflict_and_stays_one) {
     reserve(_i);
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
@@ -149,6 +164,22 @@ START_TEST(an_expired_reservation_is_a_conflict_and_stays_one) {
     change(_i, "", NULL);
     ck_assert_ptr_nonnull(
         strstr(answer.body.data, "\"totalQuantity\":102,\"availableQuantity\":102,"));
+}
+END_TEST
+
+/*
+ * In the invocation shape the host does not hand on a body that is sent in chunks. It may ask for a
+ * part, so nothing is done without it.
+ */
+START_TEST(a_body_that_the_host_does_not_hand_on_is_not_taken_for_none) {
+    reserve(CALL_INVOCATION);
+    call_with(CALL_INVOCATION, "/confirm", NULL, "Transfer-Encoding", "chunked");
+    assert_error(400, "InvalidJson", NULL);
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "Content-Length"));
+    call_with(CALL_INVOCATION, "/extend", NULL, "transfer-encoding", "chunked");
+    assert_error(400, "InvalidJson", NULL);
+    call(CALL_INVOCATION, "", NULL);
+    assert_answer(200, SHOWN("14:45:30.000", "15:15:30.000"), "\"2\"");
 }
 END_TEST
 
@@ -204,6 +235,30 @@ START_TEST(an_extension_without_a_key_is_made_each_time) {
     assert_answer(200, SHOWN("14:45:30.000", "15:16:30.000"), "\"4\"");
     call_with(_i, "/extend", "{\"lifetimeSeconds\":1801}", "Idempotency-Key", "k");
     assert_answer(200, SHOWN("14:45:30.000", "15:15:31.000"), "\"3\"");
+}
+END_TEST
+
+/*
+ * The host sends it again if the answer is lost. For that version it can have been made only once,
+ * so the second is no heartbeat, and it must not say that nothing was done.
+ */
+START_TEST(an_extension_of_one_version_gets_its_first_answer_again) {
+    reserve(_i);
+    clock_fake_advance(&app.store_clock, MINUTE_MS);
+    for (int i = 0; i < 2; i++) {
+        call_with(_i, "/extend", NULL, "If-Match", "\"2\"");
+        assert_answer(200, SHOWN("14:45:30.000", "15:16:30.000"), "\"3\"");
+        clock_fake_advance(&app.store_clock, MINUTE_MS);
+    }
+    call_with(_i, "/extend", "{\"lifetimeSeconds\":1800}", "If-Match", "\"2\"");
+    assert_error(412, "PreconditionFailed", "\"3\"");
+    call_with(_i, "/extend", NULL, "If-Match", "\"3\"");
+    assert_answer(200, SHOWN("14:45:30.000", "15:18:30.000"), "\"4\"");
+    call_with(_i, "/extend", NULL, "If-Match", "*");
+    ck_assert_int_eq(answer.status, 200);
+    clock_fake_advance(&app.store_clock, MINUTE_MS);
+    call_with(_i, "/extend", NULL, "If-Match", "*");
+    assert_answer(200, SHOWN("14:45:30.000", "15:19:30.000"), "\"5\"");
 }
 END_TEST
 
@@ -276,12 +331,18 @@ int main(void) {
     tcase_add_loop_test(answers, the_same_confirm_again_gets_the_first_answer, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, a_confirm_that_asks_for_something_else_is_another, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, what_is_not_there_for_this_customer_is_not_found, 0, CALL_SHAPES);
+    tcase_add_loop_test(
+        answers, an_extended_reservation_of_another_customer_is_not_found_after_its_first_expiry, 0,
+        CALL_SHAPES);
     tcase_add_loop_test(answers, an_expired_reservation_is_a_conflict_and_stays_one, 0,
                         CALL_SHAPES);
+    tcase_add_test(answers, a_body_that_the_host_does_not_hand_on_is_not_taken_for_none);
     tcase_add_loop_test(answers, a_version_that_is_another_is_a_failed_precondition, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_shown_and_extended, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, an_extension_without_a_key_is_made_each_time, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, an_extension_of_one_version_gets_its_first_answer_again, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_may_be_made_for_another_time_than_usual, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, reading_needs_no_lease, 0, CALL_SHAPES);

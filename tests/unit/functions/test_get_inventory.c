@@ -180,6 +180,16 @@ static void get_with(int shape, const char *query, const char *known) {
                               .action = "", .query = query, .header = {"If-None-Match", {known}}});
 }
 
+/* 128 characters, of which each takes nine in the query. */
+static const char *longest_customer_query(void) {
+    static char query[2048];
+    char *end = stpcpy(query, "customerId=");
+    for (int i = 0; i < 128; i++) {
+        end = stpcpy(end, "%E5%95%86");
+    }
+    return query;
+}
+
 START_TEST(a_list_may_be_left_out_or_be_of_one_customer) {
     reserve(_i, 5, "CUST-123", first);
     reserve(_i, 3, "CUST+4 5", second);
@@ -192,6 +202,8 @@ START_TEST(a_list_may_be_left_out_or_be_of_one_customer) {
         strstr(answer.body.data, "\"availableQuantity\":92,\"reservedQuantity\":8,"));
     ck_assert_ptr_nonnull(strstr(answer.body.data, second));
     ck_assert_ptr_null(strstr(answer.body.data, first));
+    get_with(_i, longest_customer_query(), NULL);
+    ck_assert_int_eq(answer.status, 200);
     get_with(_i, "customerId=nobody", NULL);
     ck_assert_ptr_nonnull(strstr(answer.body.data, "\"reservedQuantity\":8,"
                                                    "\"activeReservations\":[]}"));

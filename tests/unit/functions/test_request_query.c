@@ -26,6 +26,7 @@ START_TEST(a_parameter_is_found_decoded_in_any_case) {
                 {"name=a=b", "a=b"},
                 {"name=%C3%A4", "\xc3\xa4"},
                 {"name=1234567", "1234567"},
+                {"name=%31%32%33%34%35%36%37", "1234567"},
                 {"name=%2500", "%00"},
                 {"name=%zz", "%zz"},
                 {"a%00=1&name=a", "a"},
@@ -50,7 +51,8 @@ END_TEST
 
 START_TEST(a_parameter_that_cannot_be_read_is_bad) {
     static const char *const queries[] = {"name=a%00b", "name=12345678", "name=1234&name=1234",
-                                          "name=1234567&name", "name=a%00b&name=a"};
+                                          "name=1234567&name", "name=a%00b&name=a",
+                                          "name=%31%32%33%34%35%36%37%38"};
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         ck_assert_msg(get(queries[i]) == QUERY_BAD, "%s", queries[i]);
     }
