@@ -6,8 +6,8 @@
  * key, sends a key again (after a lost answer, and just so; for the same and for something else),
  * looks, has reconciliation run. Unless it has no sales, it also confirms, extends, looks at one
  * reservation, adjusts the stock, and names lifetimes and versions. Some leave before they are
- * answered. After an unknown outcome a caller goes by a new customer's name, which keeps the checker
- * sharp.
+ * answered. After an unknown outcome a caller goes by a new customer's name, which keeps the
+ * checker sharp.
  */
 #ifndef SIMULATION_SIMULATED_CALLERS_H
 #define SIMULATION_SIMULATED_CALLERS_H

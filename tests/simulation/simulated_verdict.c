@@ -251,7 +251,12 @@ static void set_clocks(struct simulated_world *world) {
 
 /* No reservation lasts longer. */
 static int64_t longest_lifetime_ms(const struct simulated_world *world) {
+    const struct simulated_scenario *scenario = world->options->scenario;
     int64_t named_ms = world->callers.most_lifetime_s * 1000;
+    for (int i = 0; scenario != NULL && i < scenario->ask_count; i++) {
+        int64_t ms = (int64_t)scenario->asks[i].lifetime_s * 1000;
+        named_ms = ms > named_ms ? ms : named_ms;
+    }
     return named_ms > world->lifetime_ms ? named_ms : world->lifetime_ms;
 }
 
