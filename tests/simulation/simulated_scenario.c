@@ -305,6 +305,12 @@ static void let_strike(struct simulated_script_ask *ask) {
     end(ask);
 }
 
+static int64_t quantity_of(const struct simulated_scenario_ask *ask) {
+    bool has_none = ask->kind == HISTORY_EXTEND || ask->kind == HISTORY_FIND ||
+                    (ask->kind == HISTORY_CONFIRM && ask->quantity == SCENARIO_ALL);
+    return has_none ? 0 : or_default(ask->quantity, 2);
+}
+
 static void on_due(void *context) {
     struct simulated_script_ask *ask = context;
     struct simulated_script *script = ask->script;
@@ -317,7 +323,7 @@ static void on_due(void *context) {
     struct history_record asked = {.kind = what->kind,
                                    .client = 1,
                                    .instance = app,
-                                   .quantity = or_default(what->quantity, 2),
+                                   .quantity = quantity_of(what),
                                    .lifetime_s = what->lifetime_s};
     if (script->callers->apps[app - 1].state == SIMULATED_APP_ENDED) {
         schedule(ask, DOWN_US);
@@ -337,9 +343,6 @@ static void on_due(void *context) {
         }
         memcpy(asked.wanted_reservation, id, sizeof asked.wanted_reservation);
     }
-    asked.quantity = what->quantity == SCENARIO_ALL && what->kind == HISTORY_CONFIRM ? 0
-                     : what->kind == HISTORY_EXTEND || what->kind == HISTORY_FIND    ? 0
-                                                                                  : asked.quantity;
     asked.expected_version =
         what->version_of > 0 ? script->asks[what->version_of - 1].version : what->version_of;
     ask->left = or_default(what->times, 1);

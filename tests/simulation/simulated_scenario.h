@@ -17,7 +17,7 @@ enum {
     SCENARIO_PRODUCTS = 2,
     SCENARIO_UNITS = 10,
     SCENARIO_ANY_STATUS = -1,
-    SCENARIO_ALL = -1 /* units of the reservation */
+    SCENARIO_ALL = -1, /* units of the reservation */
 };
 
 /* One request, or what somebody does to storage. What is zero has the value in brackets. */
