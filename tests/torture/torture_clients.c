@@ -293,7 +293,7 @@ static void confirm(struct client *client, struct kept *kept) {
         asked.quantity = 1 + torture_random_below(random, (int)kept->asked.quantity + 1);
     }
     act_with_key(client, &asked);
-    if (torture_random_chance(random, 0.2)) {
+    if (torture_random_chance(random, 0.4)) {
         struct history_record again = ask_again(client, &asked);
         act(client, &again);
     }
@@ -323,9 +323,9 @@ static void sell(struct client *client, int dice) {
     if (kept == NULL) {
         return;
     }
-    if (dice < 10) {
+    if (dice < 13) {
         confirm(client, kept);
-    } else if (dice < 17) {
+    } else if (dice < 20) {
         extend(client, kept);
     } else {
         struct history_record asked = ask_about(client, kept, HISTORY_FIND);
@@ -344,11 +344,11 @@ static void step(struct client *client) {
         reserve(client, product);
     } else if (dice < 50) {
         release(client);
-    } else if (dice < 71) {
-        sell(client, dice - 50);
     } else if (dice < 74) {
+        sell(client, dice - 50);
+    } else if (dice < 77) {
         adjust(client, product);
-    } else if (dice < 79) {
+    } else if (dice < 82) {
         repeat(client);
     } else if (dice < 99) {
         struct history_record asked = begin(client, HISTORY_GET, product);
