@@ -475,6 +475,7 @@ START_TEST(what_is_confirmed_leaves_the_reservation_and_the_total) {
     confirm(300, a, 1, 3, 3, 9, 6); /* a repeat */
     confirm(400, a, 3, 0, 4, 6, 6);
     refuse(500, "B", 7, 4, 6);
+    refuse_as(HISTORY_TOO_MUCH, confirm(350, a, 4, 0, 3, 6, 6));
     refuse_as(HISTORY_NOT_FOUND, confirm(600, a, 2, 0, 4, 6, 6));
     get_of(6, get(700, 4, 0));
     store(4, 0);
@@ -508,6 +509,19 @@ START_TEST(a_confirm_of_unknown_outcome_may_or_may_not_have_happened) {
         store(4, 1, row("r3", "B", 1, 200));
         store_total(6);
     }
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_confirm_of_unknown_outcome_may_come_late_to_an_extended_reservation) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    extend(30000, a, 3, 90005);
+    lose(confirm(30100, a, 4, 0, 4, 6, 6));
+    get(LIFETIME_MS + 5000, 3, 1, until(row_of(a), 90005));
+    get_of(6, get(LIFETIME_MS + 6000, 4, 0));
+    end_later(20000);
+    store(4, 0);
+    store_total(6);
     expect_legal();
 }
 END_TEST
@@ -1092,6 +1106,24 @@ START_TEST(a_total_that_falls_without_a_confirm_is_found) {
 }
 END_TEST
 
+/* 0: a confirm after the reservation's expiry, 1: an adjust after it was answered with a failure. */
+START_TEST(a_change_of_unknown_outcome_that_comes_too_late_is_found) {
+    if (_i == 0) {
+        lose(confirm(100, reserve(0, "A", 4, 2, 6), 4, 0, 3, 6, 6));
+    } else {
+        struct history_record *failed = lose(adjust(0, -4, 2, 6, 6));
+        failed->answered_ms = failed->sent_ms + 100;
+        failed->status = 503;
+    }
+    get(LIFETIME_MS + 2000, 2, 0);
+    struct history_record *late = get_of(6, get(LIFETIME_MS + 3000, 3, 0));
+    end_later(20000);
+    store(3, 0);
+    store_total(6);
+    expect(CHECKER_TOTAL, late);
+}
+END_TEST
+
 START_TEST(an_expired_reservation_that_is_confirmed_is_found) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
     struct history_record *late = confirm(LIFETIME_MS + BEHIND_MS, a, 4, 0, 3, 6, 6);
@@ -1153,11 +1185,15 @@ START_TEST(an_extended_reservation_that_outlives_its_new_expiry_is_found) {
 }
 END_TEST
 
-/* A reservation of which nobody has asked for more. */
+/* 0: nobody has asked for more, 1: it is as before it was extended. */
 START_TEST(an_expiry_that_moves_without_an_extend_is_found) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
-    struct history_record *look = find(100, 2, until(row_of(a), LIFETIME_MS + 1));
-    store(2, 1, row_of(a));
+    if (_i == 1) {
+        extend(30000, a, 3, 90005);
+    }
+    struct history_record *look =
+        find(31000, 2 + _i, until(row_of(a), _i == 0 ? LIFETIME_MS + 1 : LIFETIME_MS));
+    store(2 + _i, 1, _i == 0 ? row_of(a) : until(row_of(a), 90005));
     expect(CHECKER_FOREIGN, look);
 }
 END_TEST
@@ -1349,6 +1385,7 @@ static void add_legal_sales(TCase *legal) {
     tcase_add_test(legal, what_is_confirmed_leaves_the_reservation_and_the_total);
     tcase_add_test(legal, confirms_and_adjusts_of_one_commit_may_have_had_any_order);
     tcase_add_loop_test(legal, a_confirm_of_unknown_outcome_may_or_may_not_have_happened, 0, 2);
+    tcase_add_test(legal, a_confirm_of_unknown_outcome_may_come_late_to_an_extended_reservation);
     tcase_add_loop_test(legal, an_adjust_of_unknown_outcome_may_or_may_not_have_happened, 0, 2);
     tcase_add_test(legal, an_adjust_counts_from_its_version_on);
     tcase_add_test(legal, an_extended_reservation_lives_until_its_new_expiry);
@@ -1366,13 +1403,14 @@ static void add_sales(TCase *found) {
     tcase_add_test(found, a_confirm_that_tells_a_wrong_total_is_found);
     tcase_add_test(found, a_confirm_that_changes_what_is_available_is_found);
     tcase_add_test(found, a_total_that_falls_without_a_confirm_is_found);
+    tcase_add_loop_test(found, a_change_of_unknown_outcome_that_comes_too_late_is_found, 0, 2);
     tcase_add_test(found, an_expired_reservation_that_is_confirmed_is_found);
     tcase_add_test(found, an_expired_reservation_that_is_extended_is_found);
     tcase_add_loop_test(found, an_extend_to_a_wrong_time_is_found, 0, 3);
     tcase_add_loop_test(found, an_extended_reservation_that_goes_at_its_first_expiry_is_found, 0,
                         4);
     tcase_add_test(found, an_extended_reservation_that_outlives_its_new_expiry_is_found);
-    tcase_add_test(found, an_expiry_that_moves_without_an_extend_is_found);
+    tcase_add_loop_test(found, an_expiry_that_moves_without_an_extend_is_found, 0, 2);
     tcase_add_loop_test(found, a_repeated_sale_that_is_not_answered_as_it_was_is_found, 0, 3);
     tcase_add_loop_test(found, a_confirm_refused_although_there_is_something_is_found, 0, 3);
     tcase_add_loop_test(found, a_confirm_refused_for_the_wrong_reason_is_found, 0, 2);
