@@ -237,6 +237,45 @@ static void gather_changes(struct checker_model *model) {
     free(attempts);
 }
 
+/* ---- when versions came to be ---- */
+
+static int compare_commits(const void *left, const void *right) {
+    const struct checker_commit *a = left, *b = right;
+    return compare_int64(a->version, b->version);
+}
+
+/* An extend may have had nothing to commit. */
+static void gather_commits(struct checker_model *model) {
+    model->commits = checker_allocate(model->change_count, sizeof *model->commits);
+    for (size_t i = 0; i < model->change_count; i++) {
+        const struct checker_change *change = &model->changes[i];
+        if (change->outcome == HISTORY_DONE && change->record->kind != HISTORY_EXTEND) {
+            model->commits[model->commit_count++] = (struct checker_commit){
+                .version = change->record->version, .sent_ms = change->window.from_ms};
+        }
+    }
+    qsort(model->commits, model->commit_count, sizeof *model->commits, compare_commits);
+    for (size_t i = 1; i < model->commit_count; i++) {
+        int64_t before_ms = model->commits[i - 1].sent_ms;
+        if (model->commits[i].sent_ms < before_ms) {
+            model->commits[i].sent_ms = before_ms;
+        }
+    }
+}
+
+int64_t checker_model_committed_ms(const struct checker_model *model, int64_t version) {
+    size_t from = 0, to = model->commit_count;
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (model->commits[middle].version <= version) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from == 0 ? INT64_MIN : model->commits[from - 1].sent_ms;
+}
+
 /* ---- snapshots ---- */
 
 static int compare_snapshots(const void *left, const void *right) {
@@ -244,44 +283,14 @@ static int compare_snapshots(const void *left, const void *right) {
     return compare_int64(a->version, b->version);
 }
 
-static int compare_versions(const void *left, const void *right) {
-    const struct checker_change *a = *(struct checker_change *const *)left;
-    const struct checker_change *b = *(struct checker_change *const *)right;
-    return compare_int64(a->record->version, b->record->version);
-}
-
-/*
- * A version came to be after the requests of each commit up to it had been sent. An extend may have
- * had nothing to commit.
- */
-static void date_snapshots(struct checker_model *model) {
-    struct checker_change **done =
-        checker_allocate(model->change_count, sizeof(struct checker_change *));
-    size_t count = 0, used = 0;
-    for (size_t i = 0; i < model->change_count; i++) {
-        if (model->changes[i].outcome == HISTORY_DONE &&
-            model->changes[i].record->kind != HISTORY_EXTEND) {
-            done[count++] = &model->changes[i];
-        }
-    }
-    qsort(done, count, sizeof(struct checker_change *), compare_versions);
-    int64_t committed_ms = INT64_MIN;
-    for (size_t i = 0; i < model->snapshot_count; i++) {
-        while (used < count && done[used]->record->version <= model->snapshots[i].version) {
-            int64_t sent_ms = done[used++]->window.from_ms;
-            committed_ms = sent_ms > committed_ms ? sent_ms : committed_ms;
-        }
-        model->snapshots[i].committed_ms = committed_ms;
-    }
-    free(done);
-}
-
 static void gather_snapshots(struct checker_model *model) {
     model->snapshots = checker_allocate(model->answer_count, sizeof *model->snapshots);
     for (size_t i = 0; i < model->answer_count; i++) {
         if (model->answers[i]->kind == HISTORY_GET && model->answers[i]->outcome == HISTORY_DONE) {
             model->snapshots[model->snapshot_count++] = (struct checker_snapshot){
-                .record = model->answers[i], .version = model->answers[i]->version};
+                .record = model->answers[i],
+                .version = model->answers[i]->version,
+                .committed_ms = checker_model_committed_ms(model, model->answers[i]->version)};
         }
     }
     qsort(model->snapshots, model->snapshot_count, sizeof *model->snapshots, compare_snapshots);
@@ -291,7 +300,6 @@ static void gather_snapshots(struct checker_model *model) {
         earliest_ms = answered_ms < earliest_ms ? answered_ms : earliest_ms;
         model->snapshots[i - 1].earliest_later_ms = earliest_ms;
     }
-    date_snapshots(model);
 }
 
 /* ---- reservations whose making was answered ---- */
@@ -591,6 +599,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
     *model = (struct checker_model){.input = input, .product = product, .report = report};
     gather_answers(model);
     gather_changes(model);
+    gather_commits(model);
     gather_snapshots(model);
     gather_answered_rows(model);
     gather_seen_rows(model);
@@ -601,6 +610,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
 
 void checker_model_cleanup(struct checker_model *model) {
     free(model->changes);
+    free(model->commits);
     free(model->rows);
     free(model->snapshots);
     free(model->phantoms);

@@ -77,12 +77,19 @@ struct checker_snapshot {
     int64_t committed_ms; /* this version was committed after that */
 };
 
+/* A version, which came to be after all requests of the commits up to it had been sent. */
+struct checker_commit {
+    int64_t version;
+    int64_t sent_ms;
+};
+
 /* A total that is certain: as it was seeded, set, or seen. */
 struct checker_anchor {
     int64_t version;
     int64_t total;
-    int64_t sent_ms; /* it was the total after that */
-    bool is_seen;    /* in a snapshot, which is judged itself */
+    int64_t sent_ms;      /* it was the total after that */
+    int64_t committed_ms; /* its version was committed after that */
+    bool is_seen;         /* in a snapshot, which is judged itself */
 };
 
 /* By how much the total changes at a version. */
@@ -98,6 +105,8 @@ struct checker_model {
     struct checker_report *report;
     struct checker_change *changes;
     size_t change_count;
+    struct checker_commit *commits; /* by version */
+    size_t commit_count;
     struct checker_row *rows; /* by id */
     size_t row_count;
     struct checker_snapshot *snapshots; /* by version */
@@ -176,6 +185,9 @@ struct checker_row *checker_model_find_row(const struct checker_model *model, co
 /* The highest version answered before `ms`, 0 for none, and the answer. */
 int64_t checker_model_newest_version(const struct checker_model *model, int64_t ms,
                                      const struct history_record **out_record);
+
+/* That version was committed after this. */
+int64_t checker_model_committed_ms(const struct checker_model *model, int64_t version);
 
 /* Replays all versions. Violations of the rules from TRANSACTION to STORE. */
 void checker_replay_run(struct checker_model *model);

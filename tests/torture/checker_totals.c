@@ -47,16 +47,17 @@ int64_t checker_totals_delta(const struct checker_model *model,
 static void gather_anchors(struct checker_model *model) {
     model->anchors = checker_allocate(model->answer_count + 1, sizeof *model->anchors);
     model->anchors[model->anchor_count++] =
-        (struct checker_anchor){.total = model->product->total, .sent_ms = INT64_MIN / 2};
+        (struct checker_anchor){.total = model->product->total, .committed_ms = INT64_MIN};
     for (size_t i = 0; i < model->answer_count; i++) {
         const struct history_record *record = model->answers[i];
         bool is_set = record->kind == HISTORY_SET_TOTAL;
         if (record->outcome == HISTORY_DONE && (is_set || record->kind == HISTORY_GET)) {
-            model->anchors[model->anchor_count++] =
-                (struct checker_anchor){.version = record->version,
-                                        .total = is_set ? record->quantity : record->total,
-                                        .sent_ms = record->sent_ms,
-                                        .is_seen = !is_set};
+            model->anchors[model->anchor_count++] = (struct checker_anchor){
+                .version = record->version,
+                .total = is_set ? record->quantity : record->total,
+                .sent_ms = record->sent_ms,
+                .committed_ms = checker_model_committed_ms(model, record->version),
+                .is_seen = !is_set};
         }
     }
     qsort(model->anchors, model->anchor_count, sizeof *model->anchors, compare_anchors);
@@ -123,13 +124,17 @@ static const struct checker_anchor *find_anchor(const struct checker_model *mode
     return found;
 }
 
-/* A reservation that had expired by then has not been confirmed since. */
+/*
+ * Whether a change of unknown outcome may have been committed after the anchor. It was decided
+ * before its answer, and a confirm before the reservation's expiry. Its commit may reach storage
+ * later, but fails there if another was first.
+ */
 static bool may_follow(const struct checker_model *model, const struct checker_change *change,
                        const struct checker_anchor *anchor) {
     const struct checker_row *row =
         checker_model_find_row(model, change->record->wanted_reservation);
-    return change->last_answered_ms >= anchor->sent_ms &&
-           (row == NULL || row->last_expiry_ms > anchor->sent_ms - model->input->clock_behind_ms);
+    return change->last_answered_ms >= anchor->committed_ms &&
+           (row == NULL || row->last_expiry_ms + CHECKER_AHEAD_MS >= anchor->committed_ms);
 }
 
 static struct checker_range total_from(const struct checker_model *model,

@@ -63,8 +63,8 @@ static bool needs_new_handler(const struct history_record *asked) {
 }
 
 /*
- * The port of the instance that is asked, or of the next one if it runs the old handler: one at most
- * does. It is read first: an instance that is started anew has another port.
+ * The port of the instance that is asked, or of the next one if it runs the old handler, as one at
+ * most does. The port is read first: an instance that is started anew has another one.
  */
 static int find_port(const struct torture_clients *clients, struct history_record *asked) {
     const struct torture_instance *instances = clients->world->instances;

@@ -517,10 +517,12 @@ START_TEST(a_confirm_of_unknown_outcome_may_come_late_to_an_extended_reservation
     struct history_record *a = reserve(0, "A", 4, 2, 6);
     extend(30000, a, 3, 90005);
     lose(confirm(30100, a, 4, 0, 4, 6, 6));
-    get(LIFETIME_MS + 5000, 3, 1, until(row_of(a), 90005));
-    get_of(6, get(LIFETIME_MS + 6000, 4, 0));
+    reserve(LIFETIME_MS + 4000, "B", 1, 4, 5);
+    struct history_reservation b = row("r4", "B", 1, LIFETIME_MS + 4000);
+    get(LIFETIME_MS + 5000, 4, 2, until(row_of(a), 90005), b);
+    get_of(6, get(LIFETIME_MS + 6000, 5, 1, b));
     end_later(20000);
-    store(4, 0);
+    store(5, 1, b);
     store_total(6);
     expect_legal();
 }
@@ -1106,7 +1108,7 @@ START_TEST(a_total_that_falls_without_a_confirm_is_found) {
 }
 END_TEST
 
-/* 0: a confirm after the reservation's expiry, 1: an adjust after it was answered with a failure. */
+/* After another commit, 0: of a confirm, after an expiry, 1: of an adjust, after a failure. */
 START_TEST(a_change_of_unknown_outcome_that_comes_too_late_is_found) {
     if (_i == 0) {
         lose(confirm(100, reserve(0, "A", 4, 2, 6), 4, 0, 3, 6, 6));
@@ -1115,10 +1117,12 @@ START_TEST(a_change_of_unknown_outcome_that_comes_too_late_is_found) {
         failed->answered_ms = failed->sent_ms + 100;
         failed->status = 503;
     }
-    get(LIFETIME_MS + 2000, 2, 0);
-    struct history_record *late = get_of(6, get(LIFETIME_MS + 3000, 3, 0));
+    reserve(LIFETIME_MS + 1000, "B", 1, 3, 9);
+    get(LIFETIME_MS + 2000, 3, 1, row("r3", "B", 1, LIFETIME_MS + 1000));
+    struct history_record *late =
+        get_of(6, get(LIFETIME_MS + 3000, 4, 1, row("r3", "B", 1, LIFETIME_MS + 1000)));
     end_later(20000);
-    store(3, 0);
+    store(4, 1, row("r3", "B", 1, LIFETIME_MS + 1000));
     store_total(6);
     expect(CHECKER_TOTAL, late);
 }
