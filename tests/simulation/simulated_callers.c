@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "http/http_inbound.h"
+#include "torture/history_request.h"
 
 enum {
+    MOST_PRODUCTS = 8,
     KEPT = 16, /* reservations, and requests with a key, that a caller remembers */
-    MAX_BODY_BYTES = 512,
     MAX_ANSWER_BYTES = 16 * 1024 * 1024,
-    PATH_BYTES = 128,
 };
 
 /* What a caller has reserved, and may release. */
@@ -23,9 +23,11 @@ struct simulated_caller {
     struct simulated_asker asker; /* first */
     struct simulated_callers *all;
     struct simulated_random random;
+    struct simulated_random sales_random; /* of its own: what else a seed does stays as it was */
     struct simulated_event wake;
     int number; /* 1, 2, ... */
     int customer_number, key_number;
+    int64_t versions[MOST_PRODUCTS]; /* of each product, as it was last answered; 0: never */
     struct kept kept[KEPT];
     int kept_next;
     struct history_record
@@ -45,13 +47,16 @@ struct simulated_ask {
     struct history_record *record;
     struct simulated_event arrival; /* at the app, which may be suspended */
     int64_t sent_us;
-    struct http_headers headers;
-    char path[PATH_BYTES], body[MAX_BODY_BYTES];
+    struct history_request request;
     struct inventory_request set_total; /* an operator's, in place of a function's */
 };
 
 void simulated_callers_product(int index, char out[HISTORY_NAME_BYTES]) {
     snprintf(out, HISTORY_NAME_BYTES, "P-%d", index + 1);
+}
+
+static int product_index(const char *product) {
+    return atoi(product + 2) - 1;
 }
 
 /* ---- one request ---- */
@@ -60,7 +65,7 @@ static void free_ask(struct simulated_ask *ask) {
     simulation_cancel(ask->all->simulation, &ask->arrival);
     LIST_REMOVE(ask, link);
     ask->all->in_flight--;
-    http_headers_cleanup(&ask->headers);
+    history_request_cleanup(&ask->request);
     free(ask);
 }
 
@@ -130,33 +135,14 @@ void simulated_callers_lose(struct simulated_callers *callers, struct simulated_
 }
 
 static void write_ask(struct simulated_ask *ask, const struct history_record *asked) {
-    bool is_timer = asked->kind == HISTORY_RECONCILE, is_get = asked->kind == HISTORY_GET;
-    if (is_timer) {
-        snprintf(ask->path, PATH_BYTES, "/ReconcileInventory");
-        snprintf(ask->body, MAX_BODY_BYTES,
-                 "{\"Data\":{\"timer\":{\"IsPastDue\":false}},\"Metadata\":{}}");
-    } else {
-        bool is_one = asked->wanted_reservation[0] != '\0';
-        snprintf(ask->path, PATH_BYTES, "/api/inventory/%s%s%s", asked->product, is_get ? "" : "/",
-                 is_get ? "" : history_kind_name(asked->kind));
-        snprintf(ask->body, MAX_BODY_BYTES, "{\"quantity\":%lld,\"customerId\":\"%s\"%s%s%s}",
-                 (long long)asked->quantity, asked->customer, is_one ? ",\"reservationId\":\"" : "",
-                 asked->wanted_reservation, is_one ? "\"" : "");
-    }
-    if (is_get) {
-        ask->body[0] = '\0';
-    }
-    http_headers_init(&ask->headers);
-    http_headers_add(&ask->headers, "Content-Type", "application/json");
-    if (asked->key[0] != '\0') {
-        http_headers_add(&ask->headers, "Idempotency-Key", asked->key);
-    }
-    ask->inbound = (struct http_inbound){.request = {.method = is_get ? "GET" : "POST",
-                                                     .path = ask->path,
+    struct history_request *request = &ask->request;
+    history_request_init(request, asked);
+    ask->inbound = (struct http_inbound){.request = {.method = request->method,
+                                                     .path = request->path,
                                                      .query = "",
-                                                     .headers = &ask->headers,
-                                                     .body = ask->body,
-                                                     .body_length = strlen(ask->body)},
+                                                     .headers = &request->headers,
+                                                     .body = request->body,
+                                                     .body_length = strlen(request->body)},
                                          .answered = answered};
     http_response_init(&ask->inbound.response, MAX_ANSWER_BYTES);
 }
@@ -178,10 +164,12 @@ static void send(struct simulated_callers *all, struct simulated_asker *asker, b
                  const struct history_record *asked) {
     struct simulated_app *app = &all->apps[asked->instance - 1];
     struct history_record *record = history_begin(all->history, asked);
-    simulation_tell(all->simulation, "caller", "%zu: asks app %d to %s %lld of %s for %s%s%s %s",
+    simulation_tell(all->simulation, "caller",
+                    "%zu: asks app %d to %s %lld of %s for %s%s%s %s, lifetime %lld, If-Match %lld",
                     record->number, asked->instance, history_kind_name(asked->kind),
                     (long long)asked->quantity, asked->product, asked->customer,
-                    asked->key[0] == '\0' ? "" : ", key ", asked->key, asked->wanted_reservation);
+                    asked->key[0] == '\0' ? "" : ", key ", asked->key, asked->wanted_reservation,
+                    (long long)asked->lifetime_s, (long long)asked->expected_version);
     if (app->state == SIMULATED_APP_ENDED) {
         tell(asker, record);
         return;
@@ -247,14 +235,8 @@ static struct history_record begin(struct simulated_caller *caller, enum history
 /* What was asked before, to be asked anew: without its answer. */
 static struct history_record ask_again(struct simulated_caller *caller,
                                        const struct history_record *record) {
-    struct history_record asked = {.kind = record->kind,
-                                   .client = caller->number,
-                                   .instance = choose_app(caller),
-                                   .quantity = record->quantity};
-    memcpy(asked.product, record->product, sizeof asked.product);
-    memcpy(asked.customer, record->customer, sizeof asked.customer);
-    memcpy(asked.key, record->key, sizeof asked.key);
-    memcpy(asked.wanted_reservation, record->wanted_reservation, sizeof asked.wanted_reservation);
+    struct history_record asked = history_asked_again(record);
+    asked.instance = choose_app(caller);
     return asked;
 }
 
@@ -281,6 +263,7 @@ static struct history_record release(struct simulated_caller *caller, struct kep
     struct history_record asked = ask_again(caller, &kept->asked);
     asked.kind = HISTORY_RELEASE;
     asked.key[0] = '\0';
+    asked.lifetime_s = asked.expected_version = 0;
     asked.quantity = 1 + simulated_random_below(&caller->random, kept->asked.quantity + 1);
     if (simulated_random_chance(&caller->random, 0.5)) {
         memcpy(asked.wanted_reservation, kept->reservation_id, sizeof kept->reservation_id);
@@ -296,14 +279,106 @@ static struct history_record release(struct simulated_caller *caller, struct kep
 static struct history_record repeat(struct simulated_caller *caller,
                                     const struct history_record *keyed) {
     struct history_record again = ask_again(caller, keyed);
-    if (simulated_random_chance(&caller->random, 0.1)) {
+    bool is_of_stock = keyed->kind == HISTORY_RESERVE || keyed->kind == HISTORY_RELEASE;
+    if (simulated_random_chance(&caller->random, 0.1) && is_of_stock) {
         again.kind = keyed->kind == HISTORY_RESERVE ? HISTORY_RELEASE : HISTORY_RESERVE;
         again.wanted_reservation[0] = '\0';
+        again.lifetime_s = 0;
     } else if (simulated_random_chance(&caller->random, 0.1)) {
-        again.quantity++;
+        history_ask_for_more(&again);
     }
     return again;
 }
+
+/* ---- sales ---- */
+
+static struct history_record ask_about(struct simulated_caller *caller, struct kept *kept,
+                                       enum history_kind kind) {
+    struct history_record asked = ask_again(caller, &kept->asked);
+    asked.kind = kind;
+    asked.key[0] = '\0';
+    asked.quantity = asked.lifetime_s = asked.expected_version = 0;
+    memcpy(asked.wanted_reservation, kept->reservation_id, sizeof kept->reservation_id);
+    if (kept->asked.quantity % 2 == 0 || kind == HISTORY_FIND) { /* each time, or never */
+        asked.customer[0] = '\0';
+    }
+    return asked;
+}
+
+static void add_sales_key(struct simulated_caller *caller, struct history_record *asked,
+                          double probability) {
+    if (simulated_random_chance(&caller->sales_random, probability)) {
+        snprintf(asked->key, sizeof asked->key, "s%d-%d", caller->number, ++caller->key_number);
+    }
+}
+
+/* All of a reservation, a part, or more than it has. */
+static struct history_record confirm(struct simulated_caller *caller, struct kept *kept) {
+    struct history_record asked = ask_about(caller, kept, HISTORY_CONFIRM);
+    if (simulated_random_chance(&caller->sales_random, 0.6)) {
+        asked.quantity =
+            1 + simulated_random_below(&caller->sales_random, kept->asked.quantity + 1);
+    }
+    add_sales_key(caller, &asked, 0.3);
+    if (simulated_random_chance(&caller->sales_random, 0.5)) {
+        kept->asked.product[0] = '\0';
+    }
+    return asked;
+}
+
+static int64_t choose_lifetime_s(struct simulated_caller *caller) {
+    return 1 + simulated_random_below(&caller->sales_random, caller->all->most_lifetime_s);
+}
+
+static struct history_record extend(struct simulated_caller *caller, struct kept *kept) {
+    struct history_record asked = ask_about(caller, kept, HISTORY_EXTEND);
+    if (simulated_random_chance(&caller->sales_random, 0.6)) {
+        asked.lifetime_s = choose_lifetime_s(caller);
+    }
+    add_sales_key(caller, &asked, 0.3);
+    return asked;
+}
+
+/* Stock comes in, or is lost. With a key, so that it is sent again until it is answered. */
+static struct history_record adjust(struct simulated_caller *caller) {
+    struct history_record asked = begin(caller, HISTORY_ADJUST);
+    asked.quantity = simulated_random_below(&caller->sales_random, 10) - 4;
+    asked.quantity += asked.quantity == 0;
+    add_sales_key(caller, &asked, 1);
+    return asked;
+}
+
+/* Returns false if it is none's turn, or there is nothing to sell. */
+static bool choose_sale(struct simulated_caller *caller, struct history_record *out) {
+    int64_t dice = simulated_random_below(&caller->sales_random, 100);
+    struct kept *kept = &caller->kept[simulated_random_below(&caller->sales_random, KEPT)];
+    bool is_empty = kept->asked.product[0] == '\0';
+    if (caller->again.product[0] != '\0' || dice >= 38 || (is_empty && dice < 34)) {
+        return false;
+    }
+    *out = dice < 16   ? confirm(caller, kept)
+           : dice < 28 ? extend(caller, kept)
+           : dice < 34 ? ask_about(caller, kept, HISTORY_FIND)
+                       : adjust(caller);
+    return true;
+}
+
+/* Names a lifetime, or a version: the present one if nobody else is quicker, one before it, any. */
+static void add_conditions(struct simulated_caller *caller, struct history_record *asked) {
+    if (asked->kind == HISTORY_RESERVE && asked->key[0] == '\0' &&
+        simulated_random_chance(&caller->sales_random, 0.3)) {
+        asked->lifetime_s = choose_lifetime_s(caller);
+    }
+    if (history_is_change(asked->kind) && simulated_random_chance(&caller->sales_random, 0.12)) {
+        int64_t version = caller->versions[product_index(asked->product)];
+        int64_t dice = simulated_random_below(&caller->sales_random, 10);
+        asked->expected_version = dice == 0 || version == 0  ? HISTORY_ANY_VERSION
+                                  : dice == 1 && version > 1 ? version - 1
+                                                             : version;
+    }
+}
+
+/* ---- what is asked next ---- */
 
 static struct history_record choose(struct simulated_caller *caller) {
     struct kept *kept = &caller->kept[simulated_random_below(&caller->random, KEPT)];
@@ -353,7 +428,13 @@ static void wake(void *context) {
         pause(caller);
     } else if (caller->all->budget > 0) {
         caller->all->budget--;
-        struct history_record asked = choose(caller);
+        struct history_record asked;
+        if (caller->all->most_lifetime_s == 0) {
+            asked = choose(caller);
+        } else {
+            asked = choose_sale(caller, &asked) ? asked : choose(caller);
+            add_conditions(caller, &asked);
+        }
         send(caller->all, &caller->asker, simulated_random_chance(&caller->random, 0.005), &asked);
     }
 }
@@ -365,7 +446,8 @@ static void keep(struct simulated_caller *caller, const struct history_record *r
         kept->asked = *record;
         memcpy(kept->reservation_id, record->reservation_id, sizeof kept->reservation_id);
     }
-    if (record->key[0] != '\0' && record->outcome == HISTORY_DONE) {
+    bool has_key = record->key[0] != '\0' || record->kind == HISTORY_CONFIRM;
+    if (has_key && record->outcome == HISTORY_DONE) {
         caller->keyed[caller->keyed_next] = *record;
         caller->keyed_next = (caller->keyed_next + 1) % KEPT;
     }
@@ -377,9 +459,12 @@ static void go_on(struct simulated_asker *asker, const struct history_record *re
     keep(caller, record);
     if (record->outcome == HISTORY_UNKNOWN) {
         caller->customer_number++;
-        if (record->key[0] != '\0') {
+        if (record->key[0] != '\0' || record->kind == HISTORY_CONFIRM) {
             caller->again = *record;
         }
+    }
+    if (record->version > 0) {
+        caller->versions[product_index(record->product)] = record->version;
     }
     pause(caller);
 }
@@ -394,6 +479,7 @@ void simulated_callers_start(struct simulated_callers *callers, int count, uint6
         caller->all = callers;
         caller->number = i + 1;
         caller->random = simulated_random_new(seed, UINT64_C(1000) + (uint64_t)i);
+        caller->sales_random = simulated_random_new(seed, UINT64_C(2000) + (uint64_t)i);
         caller->wake = (struct simulated_event){.happen = wake, .context = caller};
         simulation_schedule(callers->simulation, &caller->wake,
                             simulated_random_below(&caller->random, 1000000));

@@ -4,8 +4,10 @@
  *
  * Each asks, waits for its answer, pauses, and asks again: reserves and releases with and without a
  * key, sends a key again (after a lost answer, and just so; for the same and for something else),
- * looks, has reconciliation run. Some leave before they are answered. After an unknown outcome a
- * caller goes by a new customer's name, which keeps the checker sharp.
+ * looks, has reconciliation run. Unless it has no sales, it also confirms, extends, looks at one
+ * reservation, adjusts the stock, and names lifetimes and versions. Some leave before they are
+ * answered. After an unknown outcome a caller goes by a new customer's name, which keeps the
+ * checker sharp.
  */
 #ifndef SIMULATION_SIMULATED_CALLERS_H
 #define SIMULATION_SIMULATED_CALLERS_H
@@ -28,6 +30,7 @@ struct simulated_callers {
     int product_count;
     int units; /* of a product, about */
     int64_t most_pause_us;
+    int64_t most_lifetime_s; /* that is named; 0: there are no sales */
     void (*on_answer)(void *context,
                       const struct http_response *response); /* looks at each before it is taken */
     void *context;

@@ -35,13 +35,19 @@ static bool read_scenario(const char *line, struct simulated_run_options *out) {
     return out->scenario != NULL;
 }
 
+static bool read_no_sales(const char *line, struct simulated_run_options *out) {
+    bool is_meant = strcmp(line, "no sales\n") == 0;
+    out->has_no_sales = out->has_no_sales || is_meant;
+    return is_meant;
+}
+
 static bool read_line(const char *line, struct simulated_run_options *out,
                       struct simulated_faults *plan) {
     return line[0] == '#' || line[0] == '\n' || sscanf(line, "seed %" SCNu64, &out->seed) == 1 ||
            sscanf(line, "operations %" SCNd64, &out->operations) == 1 ||
            sscanf(line, "instances %d", &out->app_count) == 1 ||
-           sscanf(line, "callers %d", &out->caller_count) == 1 || read_scenario(line, out) ||
-           read_fault(line, plan);
+           sscanf(line, "callers %d", &out->caller_count) == 1 || read_no_sales(line, out) ||
+           read_scenario(line, out) || read_fault(line, plan);
 }
 
 bool simulated_found_read(const char *path, struct simulated_run_options *out,
@@ -79,8 +85,8 @@ void simulated_found_print(const struct simulated_run_options *run) {
     if (run->scenario != NULL) {
         printf("scenario %s\n", run->scenario->name);
     } else {
-        printf("operations %" PRId64 "\ninstances %d\ncallers %d\n", run->operations,
-               run->app_count, run->caller_count);
+        printf("operations %" PRId64 "\ninstances %d\ncallers %d\n%s", run->operations,
+               run->app_count, run->caller_count, run->has_no_sales ? "no sales\n" : "");
     }
     for (size_t i = 0; i < run->plan->count; i++) {
         const struct simulated_strike *strike = &run->plan->strikes[i];

@@ -9,6 +9,10 @@
  *     callers 3
  *     fault 12 LOSE_ANSWER        at step 12; as many lines as there were faults, by step
  *
+ * A run that was found before callers confirmed, extended and adjusted has one more line:
+ *
+ *     no sales
+ *
  * A scenario is named in place of operations, instances and callers:
  *
  *     seed 1

@@ -20,6 +20,7 @@ enum {
     LEAST_LIFETIME_MS = 5 * 1000,
     MOST_LIFETIME_MS = 120 * 1000,
     SCENARIO_LIFETIME_MS = 60 * 1000,
+    MOST_NAMED_LIFETIME_MS = 24 * 3600 * 1000,
     QUIET_US = 180 * 1000 * 1000, /* after the faults are over all is answered within so long */
     LEAST_TOKEN_US = 30 * 1000 * 1000,
     MOST_TOKEN_US = 2000 * 1000 * 1000,
@@ -208,15 +209,16 @@ static void choose_settings(struct simulated_world *world, struct simulated_rand
     if (scenario == NULL) {
         choose_renewals(&lease, &work_ms, world->options->seed);
     }
-    world->app_options =
-        (struct simulated_app_options){.account = &world->account,
-                                       .lease = lease,
-                                       .inventory = {.reservation_lifetime_ms = world->lifetime_ms,
-                                                     .processing_time_ms = work_ms,
-                                                     .seeds = world->seeds,
-                                                     .seed_count = (size_t)world->product_count},
-                                       .table_name = SIMULATED_TABLE_NAME,
-                                       .uses_tokens = uses_tokens};
+    world->app_options = (struct simulated_app_options){
+        .account = &world->account,
+        .lease = lease,
+        .inventory = {.reservation_lifetime_ms = world->lifetime_ms,
+                      .max_reservation_lifetime_ms = MOST_NAMED_LIFETIME_MS,
+                      .processing_time_ms = work_ms,
+                      .seeds = world->seeds,
+                      .seed_count = (size_t)world->product_count},
+        .table_name = SIMULATED_TABLE_NAME,
+        .uses_tokens = uses_tokens};
 }
 
 static void choose_products(struct simulated_world *world, struct simulated_random *random) {
@@ -260,6 +262,7 @@ static void make_callers(struct simulated_world *world, struct simulated_random 
         .app_count = world->app_count,
         .product_count = world->product_count,
         .units = MOST_UNITS / 4,
+        .most_lifetime_s = world->options->has_no_sales ? 0 : 2 * world->lifetime_ms / 1000,
         .most_pause_us = simulated_random_spread(random, 1000, 2000 * 1000),
         .on_answer = simulated_retry_after_check_answer,
         .context = world,

@@ -15,7 +15,8 @@ struct simulated_run_options {
     uint64_t seed;
     int64_t operations; /* requests of callers */
     int app_count, caller_count;
-    const struct simulated_faults *plan;       /* its strikes; NULL: drawn from the seed */
+    bool has_no_sales;                   /* callers do only what they did before there were sales */
+    const struct simulated_faults *plan; /* its strikes; NULL: drawn from the seed */
     const struct simulated_scenario *scenario; /* in place of callers; needs a plan */
     bool prints;
     void (*begins)(

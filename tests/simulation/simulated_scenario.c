@@ -13,6 +13,14 @@ enum {
     { .kind = HISTORY_RESERVE, __VA_ARGS__ }
 #define RELEASE(...) \
     { .kind = HISTORY_RELEASE, __VA_ARGS__ }
+#define CONFIRM(...) \
+    { .kind = HISTORY_CONFIRM, __VA_ARGS__ }
+#define EXTEND(...) \
+    { .kind = HISTORY_EXTEND, __VA_ARGS__ }
+#define FIND(...) \
+    { .kind = HISTORY_FIND, __VA_ARGS__ }
+#define ADJUST(...) \
+    { .kind = HISTORY_ADJUST, __VA_ARGS__ }
 #define GET(...) \
     { .kind = HISTORY_GET, __VA_ARGS__ }
 #define RECONCILE(...) \
@@ -151,6 +159,101 @@ const struct simulated_scenario simulated_scenarios[] = {
           RESERVE(.key = "n", .after = 3),
           RELEASE(.quantity = 7, .key = "o", .app = 2, .after = 4)),
      .has_small_pages = true},
+    {.name = "a confirm",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k"), CONFIRM(.quantity = SCENARIO_ALL, .reservation_of = 1, .after = 1),
+          GET(.after = 2))},
+    {.name = "a confirm in parts",
+     .app_count = 1,
+     ASKS(RESERVE(.quantity = 5, .key = "k"), CONFIRM(.reservation_of = 1, .after = 1),
+          CONFIRM(.quantity = SCENARIO_ALL, .reservation_of = 1, .after = 2),
+          CONFIRM(.quantity = 1, .reservation_of = 1, .after = 3, .status = 404))},
+    {.name = "a confirm twice, at two instances",
+     .app_count = 2,
+     ASKS(RESERVE(.quantity = 5, .key = "k"), CONFIRM(.reservation_of = 1, .after = 1),
+          CONFIRM(.reservation_of = 1, .app = 2, .after = 2), GET(.after = 3))},
+    {.name = "a confirm with a key at two instances at once",
+     .app_count = 2,
+     ASKS(RESERVE(.quantity = 5, .key = "k"), CONFIRM(.key = "l", .reservation_of = 1, .after = 1),
+          CONFIRM(.key = "l", .reservation_of = 1, .app = 2, .after = 1))},
+    {.name = "a confirm, a release and a reserve at once",
+     .app_count = 2,
+     ASKS(RESERVE(.quantity = 5, .key = "k"), CONFIRM(.reservation_of = 1, .after = 1),
+          RELEASE(.reservation_of = 1, .after = 1), RESERVE(.customer = "b", .after = 1),
+          RESERVE(.customer = "c", .app = 2, .after = 1))},
+    {.name = "a confirm of more than is reserved",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k"),
+          CONFIRM(.quantity = 3, .reservation_of = 1, .after = 1, .status = 400))},
+    {.name = "a confirm after an expiry, before and after reconciliation",
+     .app_count = 2,
+     ASKS(RESERVE(.key = "k"),
+          CONFIRM(.reservation_of = 1, .after = 1, .at_ms = 61000, .status = 409),
+          RECONCILE(.app = 2, .after = 2, .at_ms = 250000),
+          CONFIRM(.reservation_of = 1, .after = 3, .status = 409))},
+    {.name = "an extend",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k"), EXTEND(.reservation_of = 1, .after = 1, .at_ms = 30000),
+          FIND(.reservation_of = 1, .after = 2))},
+    {.name = "an extend to no later than before",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k"), EXTEND(.lifetime_s = 5, .reservation_of = 1, .after = 1),
+          FIND(.reservation_of = 1, .after = 2))},
+    {.name = "an extend twice with its key, at two instances",
+     .app_count = 2,
+     ASKS(RESERVE(.key = "k"),
+          EXTEND(.key = "l", .lifetime_s = 90, .reservation_of = 1, .after = 1),
+          EXTEND(.key = "l", .lifetime_s = 90, .reservation_of = 1, .app = 2, .after = 2))},
+    {.name = "an extended reservation outlives reconciliation at another instance",
+     .app_count = 2,
+     ASKS(RESERVE(.key = "k"),
+          EXTEND(.key = "l", .lifetime_s = 900, .reservation_of = 1, .after = 1),
+          RECONCILE(.app = 2, .after = 2, .at_ms = 350000),
+          CONFIRM(.quantity = SCENARIO_ALL, .reservation_of = 1, .app = 2, .after = 3))},
+    {.name = "the units of an extended reservation are not there for others",
+     .app_count = 2,
+     ASKS(RESERVE(.quantity = 9, .key = "k"),
+          EXTEND(.key = "l", .lifetime_s = 300, .reservation_of = 1, .after = 1),
+          RESERVE(.quantity = 9, .customer = "b", .app = 2, .after = 2, .at_ms = 61000,
+                  .status = 409))},
+    {.name = "an extend after an expiry",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k"),
+          EXTEND(.reservation_of = 1, .after = 1, .at_ms = 61000, .status = 409))},
+    {.name = "a look at one reservation, and after its expiry",
+     .app_count = 2,
+     ASKS(RESERVE(.key = "k"), FIND(.reservation_of = 1, .app = 2, .after = 1),
+          FIND(.reservation_of = 1, .after = 1, .at_ms = 61000, .status = 404))},
+    {.name = "a reserve for a lifetime of its own",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k", .lifetime_s = 300, .quantity = 9),
+          RESERVE(.customer = "b", .after = 1, .at_ms = 61000, .status = 409))},
+    {.name = "an adjust",
+     .app_count = 1,
+     ASKS(ADJUST(.quantity = 5, .key = "k"), RESERVE(.quantity = 12, .after = 1))},
+    {.name = "an adjust twice with its key, at two instances",
+     .app_count = 2,
+     ASKS(ADJUST(.quantity = -5, .key = "k"), ADJUST(.quantity = -5, .key = "k", .app = 2),
+          GET(.after = 2))},
+    {.name = "an adjust by more than is available",
+     .app_count = 1,
+     ASKS(RESERVE(.quantity = 7), ADJUST(.quantity = -4, .key = "k", .after = 1, .status = 409))},
+    {.name = "an adjust that takes the units of expired reservations",
+     .app_count = 1,
+     ASKS(RESERVE(.quantity = 9, .key = "k"),
+          ADJUST(.quantity = -9, .key = "l", .after = 1, .at_ms = 61000))},
+    {.name = "a change of the version that it names, and of the one before",
+     .app_count = 2,
+     ASKS(GET(), RESERVE(.key = "k", .version_of = 1, .after = 1),
+          CONFIRM(.reservation_of = 2, .version_of = 1, .after = 2, .status = 412),
+          CONFIRM(.quantity = 1, .reservation_of = 2, .version_of = 2, .app = 2, .after = 3),
+          EXTEND(.reservation_of = 2, .version_of = HISTORY_ANY_VERSION, .after = 4),
+          ADJUST(.key = "l", .version_of = 2, .app = 2, .after = 5, .status = 412))},
+    {.name = "two changes of one version at two instances",
+     .app_count = 2,
+     ASKS(GET(), RESERVE(.key = "k", .version_of = 1, .after = 1, .status = SCENARIO_ANY_STATUS),
+          RESERVE(.key = "l", .customer = "b", .version_of = 1, .app = 2, .after = 1,
+                  .status = SCENARIO_ANY_STATUS))},
 };
 const int simulated_scenario_count = sizeof simulated_scenarios / sizeof simulated_scenarios[0];
 
@@ -184,11 +287,13 @@ static void on_ended(struct simulated_asker *asker, const struct history_record 
     int times = or_default(ask->ask->times, 1);
     bool is_as_planned = ask->left == times || ask->status == simulated_script_wanted(ask->ask);
     ask->status = is_as_planned ? record->status : ask->status;
-    if (record->outcome == HISTORY_UNKNOWN && ask->ask->key != NULL && ++ask->tries < MOST_TRIES) {
+    bool may_repeat = ask->ask->key != NULL || ask->ask->kind == HISTORY_CONFIRM;
+    if (record->outcome == HISTORY_UNKNOWN && may_repeat && ++ask->tries < MOST_TRIES) {
         schedule(ask, AGAIN_US);
         return;
     }
     memcpy(ask->reservation_id, record->reservation_id, sizeof ask->reservation_id);
+    ask->version = record->version;
     if (--ask->left == 0) {
         end(ask);
     }
@@ -198,6 +303,12 @@ static void let_strike(struct simulated_script_ask *ask) {
     ask->script->strike(ask->script->context, ask->ask);
     ask->status = simulated_script_wanted(ask->ask);
     end(ask);
+}
+
+static int64_t quantity_of(const struct simulated_scenario_ask *ask) {
+    bool has_none = ask->kind == HISTORY_EXTEND || ask->kind == HISTORY_FIND ||
+                    (ask->kind == HISTORY_CONFIRM && ask->quantity == SCENARIO_ALL);
+    return has_none ? 0 : or_default(ask->quantity, 2);
 }
 
 static void on_due(void *context) {
@@ -212,7 +323,8 @@ static void on_due(void *context) {
     struct history_record asked = {.kind = what->kind,
                                    .client = 1,
                                    .instance = app,
-                                   .quantity = or_default(what->quantity, 2)};
+                                   .quantity = quantity_of(what),
+                                   .lifetime_s = what->lifetime_s};
     if (script->callers->apps[app - 1].state == SIMULATED_APP_ENDED) {
         schedule(ask, DOWN_US);
         return;
@@ -231,6 +343,8 @@ static void on_due(void *context) {
         }
         memcpy(asked.wanted_reservation, id, sizeof asked.wanted_reservation);
     }
+    asked.expected_version =
+        what->version_of > 0 ? script->asks[what->version_of - 1].version : what->version_of;
     ask->left = or_default(what->times, 1);
     for (int i = ask->left; i > 0; i--) {
         simulated_callers_ask(script->callers, &ask->asker, &asked);

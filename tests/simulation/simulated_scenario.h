@@ -16,7 +16,8 @@ enum {
     SCENARIO_MAX_ASKS = 8,
     SCENARIO_PRODUCTS = 2,
     SCENARIO_UNITS = 10,
-    SCENARIO_ANY_STATUS = -1
+    SCENARIO_ANY_STATUS = -1,
+    SCENARIO_ALL = -1, /* units of the reservation */
 };
 
 /* One request, or what somebody does to storage. What is zero has the value in brackets. */
@@ -32,8 +33,10 @@ struct simulated_scenario_ask {
     int quantity;         /* (2) */
     const char *customer; /* ("a") */
     const char *key;      /* with one it is asked again where its outcome is unknown (none) */
-    int reservation_of; /* a release: of the reservation that ask number so and so made (of any) */
-    int status;         /* that it is answered with when nothing goes wrong (200) */
+    int lifetime_s;       /* that it names (none) */
+    int reservation_of;   /* the reservation that ask number so and so made (a release: of any) */
+    int version_of; /* If-Match: as ask number so and so was answered, HISTORY_ANY_VERSION (none) */
+    int status;     /* that it is answered with when nothing goes wrong (200) */
 };
 
 struct simulated_scenario {
@@ -58,6 +61,7 @@ struct simulated_script_ask {
     int left;   /* that are not answered */
     int status; /* of the last answer, or of the first that is not as planned; 0: none */
     bool is_over;
+    int64_t version; /* of the last answer */
     char reservation_id[HISTORY_NAME_BYTES];
 };
 

@@ -249,10 +249,21 @@ static void set_clocks(struct simulated_world *world) {
     }
 }
 
+/* No reservation lasts longer. */
+static int64_t longest_lifetime_ms(const struct simulated_world *world) {
+    const struct simulated_scenario *scenario = world->options->scenario;
+    int64_t named_ms = world->callers.most_lifetime_s * 1000;
+    for (int i = 0; scenario != NULL && i < scenario->ask_count; i++) {
+        int64_t ms = (int64_t)scenario->asks[i].lifetime_s * 1000;
+        named_ms = ms > named_ms ? ms : named_ms;
+    }
+    return named_ms > world->lifetime_ms ? named_ms : world->lifetime_ms;
+}
+
 /* When all has expired, one round of reconciliation leaves nothing. */
 static void check_sweep(struct simulated_world *world, bool with_records) {
     simulated_world_run_until(world, world->simulation.now_us +
-                                         (world->lifetime_ms + INDEX_MS) * SIMULATION_US);
+                                         (longest_lifetime_ms(world) + INDEX_MS) * SIMULATION_US);
     reconcile(world);
     check_leases(world); /* given back, and not just ended */
     check_swept(world, with_records);
@@ -272,13 +283,8 @@ static void repeat_keys(struct simulated_world *world) {
         if (record->key[0] != '\0' && record->outcome == HISTORY_DONE && is_young &&
             !world->products[product].is_tampered_with) {
             struct history_record *asked = &questions[count].asked;
-            *asked = (struct history_record){.kind = record->kind, .quantity = record->quantity};
+            *asked = history_asked_again(record);
             asked->instance = 1 + count % world->app_count;
-            memcpy(asked->product, record->product, sizeof asked->product);
-            memcpy(asked->customer, record->customer, sizeof asked->customer);
-            memcpy(asked->key, record->key, sizeof asked->key);
-            memcpy(asked->wanted_reservation, record->wanted_reservation,
-                   sizeof asked->wanted_reservation);
             count++;
         }
     }

@@ -72,18 +72,15 @@ void checker_report_cleanup(struct checker_report *report) {
 static void check_snapshot(const struct checker_model *model, const struct history_record *record) {
     struct checker_report *report = model->report;
     const struct checker_product *product = model->product;
-    int64_t total = checker_totals_at(model, record->version), sum = record->resident_units;
+    struct checker_range right =
+        checker_totals_expected(model, record->version, record->answered_ms);
+    int64_t total = record->total, sum = record->resident_units;
     for (size_t i = 0; i < record->active_count; i++) {
         const struct history_reservation *row = &record->active[i];
         sum += row->quantity;
         if (row->quantity <= 0) {
             checker_violate(report, CHECKER_SUMS, &record, 1,
                             "reservation %s has %" PRId64 " units", row->id, row->quantity);
-        }
-        if (row->expires_ms - row->reserved_ms != model->input->lifetime_ms) {
-            checker_violate(report, CHECKER_LIFETIME, &record, 1,
-                            "reservation %s lasts %" PRId64 " ms", row->id,
-                            row->expires_ms - row->reserved_ms);
         }
         for (size_t j = 0; j < i; j++) {
             if (strcmp(row->id, record->active[j].id) == 0) {
@@ -92,11 +89,12 @@ static void check_snapshot(const struct checker_model *model, const struct histo
             }
         }
     }
-    if (record->total != total) {
+    struct checker_range first = checker_totals_at(model, record->version, record->answered_ms);
+    if (total < right.low || total > right.high || total != first.low) {
         checker_violate(report, CHECKER_TOTAL, &record, 1,
-                        "there are %" PRId64 " units in all at version %" PRId64 ", not %" PRId64,
-                        record->total, record->version, total);
-        total = record->total;
+                        "there are %" PRId64 " units in all at version %" PRId64 ", not %" PRId64
+                        " to %" PRId64,
+                        total, record->version, right.low, right.high);
     }
     if (record->resident_count != product->resident_count ||
         record->resident_units != product->resident_units) {
@@ -118,7 +116,7 @@ static void check_snapshot(const struct checker_model *model, const struct histo
 
 static void check_lifetime(const struct checker_model *model, const struct checker_change *change) {
     const struct history_record *record = change->record;
-    int64_t reserved_ms = record->expires_ms - model->input->lifetime_ms;
+    int64_t reserved_ms = record->expires_ms - change->lifetime_ms;
     if (reserved_ms < change->window.from_ms - model->input->clock_behind_ms ||
         reserved_ms > change->window.to_ms + CHECKER_AHEAD_MS) {
         checker_violate(model->report, CHECKER_LIFETIME, &record, 1,
@@ -129,32 +127,53 @@ static void check_lifetime(const struct checker_model *model, const struct check
     }
 }
 
+/* The most that can have been available while a commit made that version. */
+static int64_t most_available(const struct checker_model *model,
+                              const struct history_record *record) {
+    int64_t most = checker_totals_room(model, record->version, record->answered_ms).high;
+    int64_t before = checker_totals_room(model, record->version - 1, record->answered_ms).high;
+    for (size_t i = 0; i < model->delta_count; i++) {
+        const struct checker_delta *delta = &model->deltas[i];
+        before += delta->version == record->version && delta->by > 0 ? delta->by : 0;
+    }
+    return most > before ? most : before;
+}
+
+static void check_refused(const struct checker_model *model, const struct history_record *record) {
+    int64_t wanted = record->kind == HISTORY_ADJUST ? -record->quantity : record->quantity;
+    bool is_of_units = record->kind == HISTORY_RESERVE || record->kind == HISTORY_ADJUST;
+    if (is_of_units && record->refusal == HISTORY_NOT_ENOUGH && wanted <= record->available) {
+        checker_violate(model->report, CHECKER_SUMS, &record, 1,
+                        "%" PRId64 " units were refused with %" PRId64 " available", wanted,
+                        record->available);
+    }
+    if (record->refusal == HISTORY_OTHER_VERSION &&
+        (record->expected_version <= 0 || record->expected_version == record->version)) {
+        checker_violate(model->report, CHECKER_VERSION, &record, 1,
+                        "If-Match named %" PRId64 ", and was refused at version %" PRId64,
+                        record->expected_version, record->version);
+    }
+}
+
 static void check_answer(const struct checker_model *model, const struct history_record *record) {
     struct checker_report *report = model->report;
-    bool decided = record->outcome == HISTORY_DONE || record->outcome == HISTORY_REFUSED;
     if (record->outcome == HISTORY_WRONG) {
         checker_violate(report, CHECKER_ANSWER, &record, 1, "%s was answered %d %s",
                         history_kind_name(record->kind), record->status, record->code);
     }
-    if (!decided || record->kind == HISTORY_RECONCILE) {
-        return;
-    }
-    int64_t room = checker_totals_room(model, record->version);
-    if (record->available < 0 || record->available > room) {
+    int64_t most = history_tells_available(record) ? most_available(model, record) : 0;
+    if (history_tells_available(record) && (record->available < 0 || record->available > most)) {
         checker_violate(report, CHECKER_OVERSOLD, &record, 1,
-                        "%" PRId64 " of %" PRId64 " units are available", record->available, room);
+                        "%" PRId64 " of %" PRId64 " units are available", record->available, most);
     }
-    if (record->kind == HISTORY_GET) {
+    if (record->outcome == HISTORY_REFUSED) {
+        check_refused(model, record);
+    } else if (record->kind == HISTORY_GET && record->outcome == HISTORY_DONE) {
         check_snapshot(model, record);
     } else if (record->kind == HISTORY_RELEASE && record->released > record->quantity) {
         checker_violate(report, CHECKER_RELEASE, &record, 1,
                         "%" PRId64 " units were released, %" PRId64 " asked for", record->released,
                         record->quantity);
-    } else if (record->kind == HISTORY_RESERVE && record->outcome == HISTORY_REFUSED &&
-               record->quantity <= record->available) {
-        checker_violate(report, CHECKER_SUMS, &record, 1,
-                        "%" PRId64 " units were refused with %" PRId64 " available",
-                        record->quantity, record->available);
     }
 }
 
@@ -197,7 +216,8 @@ static void check_product(const struct checker_input *input, const struct checke
         check_answer(&model, record);
         if (record->outcome == HISTORY_REFUSED) {
             check_order(&model, CHECKER_STALE, record, record->sent_ms);
-        } else if (record->kind == HISTORY_GET && record->outcome == HISTORY_DONE) {
+        } else if (record->outcome == HISTORY_DONE &&
+                   (record->kind == HISTORY_GET || record->kind == HISTORY_FIND)) {
             check_order(&model, CHECKER_ORDER, record, record->sent_ms);
         }
     }

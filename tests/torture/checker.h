@@ -5,9 +5,9 @@
  * A pure function: what was asked and answered (history.h), and what was stored in the end, in;
  * violations out. It knows the API and nothing of the program behind it.
  *
- * Vocabulary   change      one reserve or release, however often it was sent under its
- *              Idempotency-Key; a release of one reservation is
- *                          its own key: sent again with the same quantity, it frees once
+ * Vocabulary   change      one reserve, release, confirm, extend or adjust, however often it was
+ *                          sent under its Idempotency-Key; a release or confirm of one reservation
+ *                          is its own key: sent again, with the same quantity, it is done once
  *              decision    the moment at which an answer was true: between its sending and its
  *                          answer. A commit of several changes is one decision, within the times of
  *                          them all
@@ -43,13 +43,16 @@
     X(LIFETIME,    "a reservation lasts as long as it should, and no longer") \
     X(KEY,         "a key makes one change, and its repeats are answered as it was") \
     X(REUSED,      "a key that was used is refused to another request, and only then") \
-    X(TOTAL,       "the total is what was set last") \
+    X(TOTAL,       "the total is what was set last, and adjusted, less what was confirmed") \
+    X(VERSION,     "If-Match accepts the version that it names, and no other") \
     X(ORDER,       "what was asked after an answer has no older version") \
     X(STALE,       "a refusal is no older than what had been answered when it was asked for") \
     X(TRANSACTION, "one version is one commit, of one instance") \
     X(REPLAY,      "the quantities answered follow from the commits in order") \
     X(RELEASE,     "a release frees what is reserved, once") \
-    X(LOST,        "a reservation is there until it is released or expires") \
+    X(CONFIRM,     "a confirm sells what is reserved and has not expired, once") \
+    X(EXTEND,      "an extend moves the expiry of what has not expired, and never back") \
+    X(LOST,        "a reservation is there until it is released, confirmed or expires") \
     X(FOREIGN,     "nothing is there that nobody asked for, or that was refused") \
     X(STORE,       "what is stored adds up, and is the latest version") \
     X(LEASE,       "what is committed is committed under a lease") \
@@ -86,7 +89,7 @@ struct checker_input {
     size_t record_count;
     const struct checker_product *products;
     size_t product_count;
-    int64_t lifetime_ms;
+    int64_t lifetime_ms; /* of reservations whose requests name no other */
     int64_t clock_behind_ms;
 };
 

@@ -63,11 +63,19 @@ int64_t checker_model_newest_version(const struct checker_model *model, int64_t 
 /* ---- changes ---- */
 
 /*
- * A release of one reservation is safe to repeat without a key: its reservation and quantity are
- * its key.
+ * A release or confirm of one reservation is safe to repeat without a key: its reservation and
+ * quantity are its key.
  */
 static bool has_key(const struct history_record *attempt) {
-    return attempt->key[0] != '\0' || attempt->wanted_reservation[0] != '\0';
+    return attempt->key[0] != '\0' ||
+           (attempt->wanted_reservation[0] != '\0' && attempt->kind != HISTORY_EXTEND);
+}
+
+bool checker_model_concerns(const struct history_record *record, const struct checker_row *row) {
+    if (record->wanted_reservation[0] != '\0') {
+        return strcmp(record->wanted_reservation, row->as.id) == 0;
+    }
+    return record->kind == HISTORY_RELEASE && strcmp(record->customer, row->as.customer) == 0;
 }
 
 int checker_model_compare_requests(const struct history_record *a, const struct history_record *b) {
@@ -76,11 +84,13 @@ int checker_model_compare_requests(const struct history_record *a, const struct 
     int by_kind = compare_int64((int64_t)a->kind, (int64_t)b->kind);
     int by_reservation = strcmp(a->wanted_reservation, b->wanted_reservation);
     int by_quantity = compare_int64(a->quantity, b->quantity);
+    int by_lifetime = compare_int64(a->lifetime_s, b->lifetime_s);
     return by_key != 0           ? by_key
            : by_kind != 0        ? by_kind
            : by_customer != 0    ? by_customer
            : by_reservation != 0 ? by_reservation
-                                 : by_quantity;
+           : by_quantity != 0    ? by_quantity
+                                 : by_lifetime;
 }
 
 /* Attempts with the same key stand together; those without each stand alone. */
@@ -124,6 +134,15 @@ static void add_attempt(struct checker_change *change, const struct history_reco
     }
 }
 
+static bool is_same_answer(const struct history_record *a, const struct history_record *b) {
+    return strcmp(a->reservation_id, b->reservation_id) == 0 && a->version == b->version &&
+           a->available == b->available && a->expires_ms == b->expires_ms &&
+           a->released == b->released && a->confirmed == b->confirmed &&
+           a->remaining == b->remaining && a->total == b->total &&
+           a->found.quantity == b->found.quantity && a->found.reserved_ms == b->found.reserved_ms &&
+           strcmp(a->found.customer, b->found.customer) == 0;
+}
+
 /*
  * All that was done under one key must have been answered alike, and nothing refused once it was.
  */
@@ -133,20 +152,46 @@ static void check_key(const struct checker_model *model, const struct checker_ch
     if (change->outcome != HISTORY_DONE) {
         return;
     }
-    if (attempt->outcome == HISTORY_DONE &&
-        (strcmp(attempt->reservation_id, first->reservation_id) != 0 ||
-         attempt->version != first->version || attempt->available != first->available ||
-         attempt->expires_ms != first->expires_ms || attempt->released != first->released)) {
+    if (attempt->outcome == HISTORY_DONE && !is_same_answer(attempt, first)) {
         checker_violate(model->report, CHECKER_KEY, evidence, 2,
                         "a repeat was answered with %s%" PRId64 " at %" PRId64 ", not %s%" PRId64
                         " at %" PRId64,
-                        attempt->reservation_id, attempt->released, attempt->version,
-                        first->reservation_id, first->released, first->version);
+                        attempt->reservation_id, attempt->released + attempt->confirmed,
+                        attempt->version, first->reservation_id, first->released + first->confirmed,
+                        first->version);
     }
     if (attempt->outcome == HISTORY_REFUSED && attempt->sent_ms > change->window.to_ms) {
         checker_violate(model->report, CHECKER_KEY, evidence, 2,
                         "a repeat was refused after the first was done at %" PRId64,
                         first->version);
+    }
+}
+
+/*
+ * A change makes the version after the one that its If-Match names. An extend that moves nothing
+ * makes none.
+ */
+static bool accepts(const struct history_record *attempt, const struct history_record *done) {
+    return attempt->expected_version <= 0 || attempt->expected_version == done->version - 1 ||
+           (done->kind == HISTORY_EXTEND && attempt->expected_version == done->version);
+}
+
+/* Repeats get the first answer, whatever their If-Match. So it is one sent before that counts. */
+static void check_versions(const struct checker_model *model, struct checker_change *change,
+                           const struct history_record *const *attempts, size_t count) {
+    bool is_accepted = false;
+    change->is_conditional = true;
+    for (size_t i = 0; i < count; i++) {
+        if (may_have_done_it(attempts[i]) && attempts[i]->sent_ms <= change->window.to_ms) {
+            is_accepted = is_accepted || accepts(attempts[i], change->record);
+            change->is_conditional = change->is_conditional && attempts[i]->expected_version > 0;
+        }
+    }
+    if (change->outcome == HISTORY_DONE && !is_accepted) {
+        checker_violate(
+            model->report, CHECKER_VERSION, &change->record, 1,
+            "version %" PRId64 " was changed to %" PRId64 ", but If-Match named %" PRId64,
+            change->record->version - 1, change->record->version, change->record->expected_version);
     }
 }
 
@@ -165,6 +210,9 @@ static size_t add_change(struct checker_model *model, const struct history_recor
     for (size_t i = 0; i < used; i++) {
         check_key(model, change, attempts[i]);
     }
+    check_versions(model, change, attempts, used);
+    int64_t named_ms = change->record->lifetime_s * 1000;
+    change->lifetime_ms = named_ms > 0 ? named_ms : model->input->lifetime_ms;
     change->after_version = checker_model_newest_version(model, change->window.from_ms, NULL);
     return used;
 }
@@ -176,8 +224,7 @@ static void gather_changes(struct checker_model *model) {
     size_t count = 0;
     for (size_t i = 0; i < input->record_count; i++) {
         const struct history_record *record = input->records[i];
-        if (is_of(model, record) &&
-            (record->kind == HISTORY_RESERVE || record->kind == HISTORY_RELEASE)) {
+        if (is_of(model, record) && history_is_change(record->kind)) {
             attempts[count++] = record;
         }
     }
@@ -190,6 +237,45 @@ static void gather_changes(struct checker_model *model) {
     free(attempts);
 }
 
+/* ---- when versions came to be ---- */
+
+static int compare_commits(const void *left, const void *right) {
+    const struct checker_commit *a = left, *b = right;
+    return compare_int64(a->version, b->version);
+}
+
+/* An extend may have had nothing to commit. */
+static void gather_commits(struct checker_model *model) {
+    model->commits = checker_allocate(model->change_count, sizeof *model->commits);
+    for (size_t i = 0; i < model->change_count; i++) {
+        const struct checker_change *change = &model->changes[i];
+        if (change->outcome == HISTORY_DONE && change->record->kind != HISTORY_EXTEND) {
+            model->commits[model->commit_count++] = (struct checker_commit){
+                .version = change->record->version, .sent_ms = change->window.from_ms};
+        }
+    }
+    qsort(model->commits, model->commit_count, sizeof *model->commits, compare_commits);
+    for (size_t i = 1; i < model->commit_count; i++) {
+        int64_t before_ms = model->commits[i - 1].sent_ms;
+        if (model->commits[i].sent_ms < before_ms) {
+            model->commits[i].sent_ms = before_ms;
+        }
+    }
+}
+
+int64_t checker_model_committed_ms(const struct checker_model *model, int64_t version) {
+    size_t from = 0, to = model->commit_count;
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (model->commits[middle].version <= version) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from == 0 ? INT64_MIN : model->commits[from - 1].sent_ms;
+}
+
 /* ---- snapshots ---- */
 
 static int compare_snapshots(const void *left, const void *right) {
@@ -197,40 +283,14 @@ static int compare_snapshots(const void *left, const void *right) {
     return compare_int64(a->version, b->version);
 }
 
-static int compare_versions(const void *left, const void *right) {
-    const struct checker_change *a = *(struct checker_change *const *)left;
-    const struct checker_change *b = *(struct checker_change *const *)right;
-    return compare_int64(a->record->version, b->record->version);
-}
-
-/* A version came to be after the requests of each commit up to it had been sent. */
-static void date_snapshots(struct checker_model *model) {
-    struct checker_change **done =
-        checker_allocate(model->change_count, sizeof(struct checker_change *));
-    size_t count = 0, used = 0;
-    for (size_t i = 0; i < model->change_count; i++) {
-        if (model->changes[i].outcome == HISTORY_DONE) {
-            done[count++] = &model->changes[i];
-        }
-    }
-    qsort(done, count, sizeof(struct checker_change *), compare_versions);
-    int64_t committed_ms = INT64_MIN;
-    for (size_t i = 0; i < model->snapshot_count; i++) {
-        while (used < count && done[used]->record->version <= model->snapshots[i].version) {
-            int64_t sent_ms = done[used++]->window.from_ms;
-            committed_ms = sent_ms > committed_ms ? sent_ms : committed_ms;
-        }
-        model->snapshots[i].committed_ms = committed_ms;
-    }
-    free(done);
-}
-
 static void gather_snapshots(struct checker_model *model) {
     model->snapshots = checker_allocate(model->answer_count, sizeof *model->snapshots);
     for (size_t i = 0; i < model->answer_count; i++) {
-        if (model->answers[i]->kind == HISTORY_GET) {
+        if (model->answers[i]->kind == HISTORY_GET && model->answers[i]->outcome == HISTORY_DONE) {
             model->snapshots[model->snapshot_count++] = (struct checker_snapshot){
-                .record = model->answers[i], .version = model->answers[i]->version};
+                .record = model->answers[i],
+                .version = model->answers[i]->version,
+                .committed_ms = checker_model_committed_ms(model, model->answers[i]->version)};
         }
     }
     qsort(model->snapshots, model->snapshot_count, sizeof *model->snapshots, compare_snapshots);
@@ -240,7 +300,6 @@ static void gather_snapshots(struct checker_model *model) {
         earliest_ms = answered_ms < earliest_ms ? answered_ms : earliest_ms;
         model->snapshots[i - 1].earliest_later_ms = earliest_ms;
     }
-    date_snapshots(model);
 }
 
 /* ---- reservations whose making was answered ---- */
@@ -268,7 +327,7 @@ static void gather_answered_rows(struct checker_model *model) {
             .by = record, .after_version = record->version - 1, .from_version = record->version};
         row->as.quantity = record->quantity;
         row->as.expires_ms = record->expires_ms;
-        row->as.reserved_ms = record->expires_ms - model->input->lifetime_ms;
+        row->as.reserved_ms = record->expires_ms - model->changes[i].lifetime_ms;
         strcpy(row->as.id, record->reservation_id);
         strcpy(row->as.customer, record->customer);
     }
@@ -352,6 +411,7 @@ static bool can_be_of(const struct checker_model *model, const struct sighting *
     return change->outcome == HISTORY_UNKNOWN && change->record->kind == HISTORY_RESERVE &&
            strcmp(change->record->customer, row->customer) == 0 &&
            change->record->quantity >= row->quantity &&
+           row->expires_ms - row->reserved_ms == change->lifetime_ms &&
            change->window.from_ms <= sighting->until_ms &&
            change->after_version < sighting->version &&
            row->reserved_ms >= change->window.from_ms - model->input->clock_behind_ms;
@@ -462,18 +522,47 @@ static void gather_seen_rows(struct checker_model *model) {
 
 /* ---- what unknown outcomes leave open ---- */
 
-static void loosen_rows(struct checker_model *model, const struct checker_change *release) {
+static void note_from(int64_t *from, bool is_first, const struct checker_change *change) {
+    if (is_first || change->after_version + 1 < *from) {
+        *from = change->after_version + 1;
+    }
+}
+
+/* A release, confirm or extend that may have happened. */
+static void loosen_rows(struct checker_model *model, const struct checker_change *change) {
+    const struct history_record *record = change->record;
     for (size_t i = 0; i < model->row_count; i++) {
         struct checker_row *row = &model->rows[i];
-        const char *wanted = release->record->wanted_reservation;
-        if (strcmp(row->as.customer, release->record->customer) != 0 ||
-            (wanted[0] != '\0' && strcmp(wanted, row->as.id) != 0)) {
+        if (!checker_model_concerns(record, row)) {
             continue;
         }
-        if (row->loose == 0 || release->after_version + 1 < row->loose_from) {
-            row->loose_from = release->after_version + 1;
+        if (record->kind == HISTORY_EXTEND) {
+            note_from(&row->extendable_from, row->extendable_ms == 0, change);
+            row->extendable_ms += change->lifetime_ms;
+        } else {
+            note_from(&row->loose_from, row->loose == 0, change);
+            row->loose += record->quantity == 0 ? row->as.quantity : record->quantity;
         }
-        row->loose += release->record->quantity;
+    }
+}
+
+static void note_expiries(struct checker_model *model) {
+    for (size_t i = 0; i < model->row_count; i++) {
+        struct checker_row *row = &model->rows[i];
+        row->expires_ms = row->last_expiry_ms = row->as.expires_ms;
+    }
+    for (size_t i = 0; i < model->change_count; i++) {
+        const struct checker_change *change = &model->changes[i];
+        struct checker_row *row =
+            change->outcome == HISTORY_DONE && change->record->kind == HISTORY_EXTEND
+                ? checker_model_find_row(model, change->record->wanted_reservation)
+                : NULL;
+        if (row != NULL && change->record->expires_ms > row->last_expiry_ms) {
+            row->last_expiry_ms = change->record->expires_ms;
+        }
+    }
+    for (size_t i = 0; i < model->row_count; i++) {
+        model->rows[i].last_expiry_ms += model->rows[i].extendable_ms;
     }
 }
 
@@ -496,7 +585,7 @@ static void gather_open(struct checker_model *model) {
         if (change->outcome != HISTORY_UNKNOWN) {
             continue;
         }
-        if (change->record->kind == HISTORY_RELEASE) {
+        if (change->record->kind != HISTORY_RESERVE) {
             loosen_rows(model, change);
         } else if (change->shown_version == 0) {
             change->has_release = has_release(model, change->record->customer);
@@ -509,20 +598,23 @@ void checker_model_build(struct checker_model *model, const struct checker_input
                          const struct checker_product *product, struct checker_report *report) {
     *model = (struct checker_model){.input = input, .product = product, .report = report};
     gather_answers(model);
-    checker_totals_gather(model);
     gather_changes(model);
+    gather_commits(model);
     gather_snapshots(model);
     gather_answered_rows(model);
     gather_seen_rows(model);
     gather_open(model);
+    note_expiries(model);
+    checker_totals_gather(model);
 }
 
 void checker_model_cleanup(struct checker_model *model) {
     free(model->changes);
+    free(model->commits);
     free(model->rows);
     free(model->snapshots);
     free(model->phantoms);
     free(model->answers);
-    free(model->totals);
+    checker_totals_cleanup(model);
     free(model->newest_version);
 }

@@ -7,18 +7,24 @@ static int64_t larger(int64_t a, int64_t b) {
 }
 
 bool checker_range_is_alive(const struct checker_row *row, struct checker_window window) {
-    return row->as.expires_ms > window.to_ms + CHECKER_AHEAD_MS;
+    return row->expires_ms > window.to_ms + CHECKER_AHEAD_MS;
 }
 
-static bool is_dead(const struct checker_model *model, const struct checker_row *row,
-                    struct checker_window window) {
-    return row->as.expires_ms <= window.from_ms - model->input->clock_behind_ms;
+int64_t checker_range_last_expiry_ms(const struct checker_row *row, int64_t version) {
+    return row->expires_ms +
+           (row->extendable_ms > 0 && version >= row->extendable_from ? row->extendable_ms : 0);
+}
+
+bool checker_range_is_dead(const struct checker_model *model, const struct checker_row *row,
+                           int64_t version, struct checker_window window) {
+    return checker_range_last_expiry_ms(row, version) <=
+           window.from_ms - model->input->clock_behind_ms;
 }
 
 struct checker_range checker_range_of_row(const struct checker_model *model,
                                           const struct checker_row *row, int64_t version,
                                           struct checker_window window) {
-    if (version <= row->after_version || is_dead(model, row, window)) {
+    if (version <= row->after_version || checker_range_is_dead(model, row, version, window)) {
         return (struct checker_range){0, 0};
     }
     int64_t low =
@@ -66,7 +72,7 @@ bool checker_range_may_be_unseen(const struct checker_model *model,
                                  const struct checker_change *phantom) {
     int64_t made_ms =
         larger(phantom->window.from_ms, unseen->committed_ms) - model->input->clock_behind_ms;
-    bool gone = made_ms + model->input->lifetime_ms <= unseen->until_ms + CHECKER_AHEAD_MS;
+    bool gone = made_ms + phantom->lifetime_ms <= unseen->until_ms + CHECKER_AHEAD_MS;
     return phantom->after_version < unseen->version &&
            phantom->window.from_ms <= unseen->window.to_ms && (gone || phantom->has_release);
 }

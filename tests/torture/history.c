@@ -89,6 +89,14 @@ static bool read_version(struct history_record *record, const struct http_reply 
     return strcmp(end, "\"") == 0 && record->version > 0;
 }
 
+static bool read_reservation(const cJSON *item, struct history_reservation *row) {
+    return read_text(item, "reservationId", row->id, sizeof row->id) &&
+           read_text(item, "customerId", row->customer, sizeof row->customer) &&
+           json_int64(item, "quantity", &row->quantity) &&
+           read_time(item, "reservedAt", &row->reserved_ms) &&
+           read_time(item, "expiresAt", &row->expires_ms);
+}
+
 static bool read_active(struct history_record *record, const cJSON *json) {
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "activeReservations");
     int count = cJSON_GetArraySize(array);
@@ -97,11 +105,7 @@ static bool read_active(struct history_record *record, const cJSON *json) {
     const cJSON *item;
     cJSON_ArrayForEach(item, array) {
         struct history_reservation *row = &record->active[record->active_count];
-        if (!read_text(item, "reservationId", row->id, sizeof row->id) ||
-            !read_text(item, "customerId", row->customer, sizeof row->customer) ||
-            !json_int64(item, "quantity", &row->quantity) ||
-            !read_time(item, "reservedAt", &row->reserved_ms) ||
-            !read_time(item, "expiresAt", &row->expires_ms)) {
+        if (!read_reservation(item, row)) {
             return false;
         }
         if (strcmp(row->customer, HISTORY_RESIDENT) == 0) {
@@ -130,31 +134,108 @@ static bool read_release(struct history_record *record, const cJSON *json) {
            (record->released > 0) == (record->outcome == HISTORY_DONE);
 }
 
-/* An answer that was decided at a version. */
-static bool read_decided(struct history_record *record, const struct http_reply *reply,
-                         const cJSON *json) {
+static bool read_confirm(struct history_record *record, const cJSON *json) {
+    return json_int64(json, "confirmedQuantity", &record->confirmed) &&
+           json_int64(json, "remainingQuantity", &record->remaining) &&
+           json_int64(json, "totalQuantity", &record->total) &&
+           json_int64(json, "availableQuantity", &record->available) && record->confirmed > 0 &&
+           (record->quantity == 0 || record->confirmed == record->quantity);
+}
+
+/* The reservation that was asked for. */
+static bool read_found(struct history_record *record, const cJSON *json) {
+    struct history_reservation *found = &record->found;
+    if (!read_reservation(json, found) || strcmp(found->id, record->wanted_reservation) != 0) {
+        return false;
+    }
+    record->expires_ms = found->expires_ms;
+    return true;
+}
+
+static bool read_adjust(struct history_record *record, const cJSON *json) {
+    return json_int64(json, "totalQuantity", &record->total) &&
+           json_int64(json, "availableQuantity", &record->available);
+}
+
+/* What an answer says besides the version at which it was decided. */
+static bool read_rest(struct history_record *record, const cJSON *json) {
+    bool is_done = record->outcome == HISTORY_DONE;
+    if (!is_done && record->refusal != HISTORY_NOT_ENOUGH) {
+        return true;
+    }
     switch (record->kind) {
     case HISTORY_RESERVE:
-        return read_version(record, reply) && read_reserve(record, json);
+        return read_reserve(record, json);
     case HISTORY_RELEASE:
-        return read_version(record, reply) && read_release(record, json);
+        return read_release(record, json);
     case HISTORY_GET:
-        return read_version(record, reply) && json_int64(json, "totalQuantity", &record->total) &&
+        return json_int64(json, "totalQuantity", &record->total) &&
                json_int64(json, "availableQuantity", &record->available) &&
                json_int64(json, "reservedQuantity", &record->reserved) && read_active(record, json);
+    case HISTORY_CONFIRM:
+        return is_done && read_confirm(record, json);
+    case HISTORY_EXTEND:
+    case HISTORY_FIND:
+        return is_done && read_found(record, json);
+    case HISTORY_ADJUST:
+        return read_adjust(record, json);
     case HISTORY_SET_TOTAL:
-        break;
     case HISTORY_RECONCILE:
-        return cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(json, "ReturnValue"));
     case HISTORY_KINDS:
         break;
     }
     return false;
 }
 
-/* By the status, and for 409 and 404 by what the body says. */
-static enum history_outcome find_outcome(const struct history_record *record, const cJSON *json) {
-    const cJSON *acquired = cJSON_GetObjectItemCaseSensitive(json, "acquiredLease");
+/* An answer that was decided at a version. */
+static bool read_decided(struct history_record *record, const struct http_reply *reply,
+                         const cJSON *json) {
+    return record->kind == HISTORY_RECONCILE
+               ? cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(json, "ReturnValue"))
+               : read_version(record, reply) && read_rest(record, json);
+}
+
+/* A refusal that has an error's code. Those of the function itself have a body of their own. */
+static bool find_refusal(struct history_record *record) {
+    static const struct {
+        int status;
+        enum history_refusal refusal;
+        const char *code;
+    } refusals[] = {{400, HISTORY_TOO_MUCH, "InvalidQuantity"},
+                    {404, HISTORY_NOT_FOUND, "ReservationNotFound"},
+                    {409, HISTORY_EXPIRED, "ReservationExpired"},
+                    {412, HISTORY_OTHER_VERSION, "PreconditionFailed"}};
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        if (record->status == refusals[i].status && strcmp(record->code, refusals[i].code) == 0) {
+            record->refusal = refusals[i].refusal;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A refusal with a body that says what is available. */
+static bool is_own_refusal(const struct history_record *record, const struct http_reply *reply,
+                           const cJSON *json) {
+    bool has_message = json_string(json, "message") != NULL;
+    if (record->kind == HISTORY_RESERVE) {
+        return record->status == 409 &&
+               cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "acquiredLease"));
+    }
+    if (record->kind == HISTORY_RELEASE) {
+        return record->status == 404 && has_message;
+    }
+    /* An adjust without the lease is told when to come again. */
+    return record->kind == HISTORY_ADJUST && record->status == 409 && has_message &&
+           http_headers_get(&reply->headers, "Retry-After") == NULL;
+}
+
+/* By the status, and for some by what the body says. */
+static enum history_outcome find_outcome(struct history_record *record,
+                                         const struct http_reply *reply, const cJSON *json) {
+    if (find_refusal(record) || is_own_refusal(record, reply, json)) {
+        return HISTORY_REFUSED;
+    }
     switch (record->status) {
     case 200:
         return HISTORY_DONE;
@@ -165,16 +246,11 @@ static enum history_outcome find_outcome(const struct history_record *record, co
                    ? HISTORY_REUSED
                    : HISTORY_WRONG;
     case 409:
-        if (record->kind == HISTORY_RESERVE && cJSON_IsTrue(acquired)) {
-            return HISTORY_REFUSED;
-        }
         return strcmp(record->code, "LeaseLost") == 0 || json_string(json, "message") != NULL
                    ? HISTORY_NOT_DONE
                    : HISTORY_WRONG;
-    case 404:
-        return record->kind == HISTORY_RELEASE && json_string(json, "message") != NULL
-                   ? HISTORY_REFUSED
-                   : HISTORY_WRONG;
+    case 404: /* of a handler that is older than the function */
+        return strcmp(record->code, "NotFound") == 0 ? HISTORY_NOT_DONE : HISTORY_WRONG;
     default:
         return HISTORY_WRONG;
     }
@@ -191,7 +267,7 @@ static void read_answer(struct history_record *record, const struct http_reply *
              code != NULL                           ? code
              : json_string(json, "message") != NULL ? json_string(json, "message")
                                                     : "");
-    record->outcome = find_outcome(record, json);
+    record->outcome = find_outcome(record, reply, json);
     bool decided = record->outcome == HISTORY_DONE || record->outcome == HISTORY_REFUSED;
     if (decided && !read_decided(record, reply, json)) {
         record->outcome = HISTORY_WRONG;
@@ -227,6 +303,41 @@ void history_end_set_total(struct history *history, struct history_record *recor
 
 /* ---- printing ---- */
 
+/* ---- what a record says ---- */
+
+bool history_tells_available(const struct history_record *record) {
+    bool is_of_one = record->kind == HISTORY_EXTEND || record->kind == HISTORY_FIND;
+    return record->outcome == HISTORY_DONE
+               ? !is_of_one && record->kind != HISTORY_RECONCILE
+               : record->outcome == HISTORY_REFUSED && record->refusal == HISTORY_NOT_ENOUGH;
+}
+
+void history_ask_for_more(struct history_record *asked) {
+    if (asked->kind == HISTORY_EXTEND) {
+        asked->lifetime_s++;
+    } else {
+        asked->quantity += asked->quantity == -1 ? 2 : 1; /* an adjust by 0 is none */
+    }
+}
+
+bool history_is_change(enum history_kind kind) {
+    return kind == HISTORY_RESERVE || kind == HISTORY_RELEASE || kind == HISTORY_CONFIRM ||
+           kind == HISTORY_EXTEND || kind == HISTORY_ADJUST;
+}
+
+struct history_record history_asked_again(const struct history_record *record) {
+    struct history_record asked = {.kind = record->kind,
+                                   .client = record->client,
+                                   .quantity = record->quantity,
+                                   .lifetime_s = record->lifetime_s,
+                                   .expected_version = record->expected_version};
+    memcpy(asked.product, record->product, sizeof asked.product);
+    memcpy(asked.customer, record->customer, sizeof asked.customer);
+    memcpy(asked.key, record->key, sizeof asked.key);
+    memcpy(asked.wanted_reservation, record->wanted_reservation, sizeof asked.wanted_reservation);
+    return asked;
+}
+
 const char *history_kind_name(enum history_kind kind) {
     static const char *const names[] = {
 #define HISTORY_NAME(name, text) text,
@@ -249,16 +360,26 @@ static void add_number(cJSON *object, const char *name, int64_t value) {
     need(json_add_int64(object, name, value), "no memory");
 }
 
+static void add_number_if_set(cJSON *object, const char *name, int64_t value) {
+    if (value != 0) {
+        add_number(object, name, value);
+    }
+}
+
+static void add_reservation(cJSON *item, const struct history_reservation *row) {
+    add_text(item, "id", row->id);
+    add_text(item, "customer", row->customer);
+    add_number(item, "quantity", row->quantity);
+    add_number(item, "reservedMs", row->reserved_ms);
+    add_number(item, "expiresMs", row->expires_ms);
+}
+
 static void add_active(cJSON *object, const struct history_record *record) {
     cJSON *array = cJSON_AddArrayToObject(object, "active");
     for (size_t i = 0; i < record->active_count; i++) {
         const struct history_reservation *row = &record->active[i];
         cJSON *item = cJSON_CreateObject();
-        add_text(item, "id", row->id);
-        add_text(item, "customer", row->customer);
-        add_number(item, "quantity", row->quantity);
-        add_number(item, "reservedMs", row->reserved_ms);
-        add_number(item, "expiresMs", row->expires_ms);
+        add_reservation(item, row);
         cJSON_AddItemToArray(array, item);
     }
 }
@@ -272,9 +393,9 @@ static void add_asked(cJSON *object, const struct history_record *record) {
     add_text(object, "customer", record->customer);
     add_text(object, "key", record->key);
     add_text(object, "wantedReservation", record->wanted_reservation);
-    if (record->quantity > 0) {
-        add_number(object, "quantity", record->quantity);
-    }
+    add_number_if_set(object, "quantity", record->quantity);
+    add_number_if_set(object, "lifetimeSeconds", record->lifetime_s);
+    add_number_if_set(object, "expectedVersion", record->expected_version);
     add_number(object, "sentMs", record->sent_ms);
 }
 
@@ -290,13 +411,21 @@ static void add_answer(cJSON *object, const struct history_record *record) {
         return;
     }
     add_number(object, "version", record->version);
-    add_number(object, "available", record->available);
+    if (history_tells_available(record)) {
+        add_number(object, "available", record->available);
+    }
     if (record->kind == HISTORY_RELEASE) {
         add_number(object, "released", record->released);
     } else if (record->kind == HISTORY_RESERVE && record->outcome == HISTORY_DONE) {
         add_text(object, "reservationId", record->reservation_id);
         add_number(object, "expiresMs", record->expires_ms);
-    } else if (record->kind == HISTORY_SET_TOTAL) {
+    } else if (record->kind == HISTORY_CONFIRM && record->outcome == HISTORY_DONE) {
+        add_number(object, "confirmed", record->confirmed);
+        add_number(object, "remaining", record->remaining);
+        add_number(object, "total", record->total);
+    } else if (record->found.id[0] != '\0') {
+        add_reservation(cJSON_AddObjectToObject(object, "found"), &record->found);
+    } else if (record->kind == HISTORY_SET_TOTAL || record->kind == HISTORY_ADJUST) {
         add_number(object, "total", record->total);
     } else if (record->kind == HISTORY_GET) {
         add_number(object, "total", record->total);

@@ -32,6 +32,10 @@
     X(RESERVE,   "reserve") \
     X(RELEASE,   "release") \
     X(GET,       "get") \
+    X(CONFIRM,   "confirm") \
+    X(EXTEND,    "extend") \
+    X(FIND,      "find") /* one reservation */ \
+    X(ADJUST,    "adjust") \
     X(SET_TOTAL, "set total") /* by an operator */ \
     X(RECONCILE, "reconcile")
 
@@ -44,6 +48,15 @@
     X(WRONG,    "wrong")    /* not an answer of the API's; what happened is unknown */
 /* clang-format on */
 
+/* Why the rules have refused a request. */
+enum history_refusal {
+    HISTORY_NOT_ENOUGH, /* too few units, or none to release: the answer says what is available */
+    HISTORY_NOT_FOUND,  /* no reservation of that id */
+    HISTORY_EXPIRED,    /* the reservation's time is over */
+    HISTORY_TOO_MUCH,   /* the reservation holds fewer units */
+    HISTORY_OTHER_VERSION, /* If-Match names another */
+};
+
 enum history_kind {
 #define HISTORY_ENUM(name, text) HISTORY_##name,
     HISTORY_KIND_TABLE(HISTORY_ENUM) HISTORY_KINDS
@@ -54,6 +67,7 @@ enum history_outcome {
 };
 
 #define HISTORY_NEVER INT64_MAX
+enum { HISTORY_ANY_VERSION = -1 };
 /* The customer of reservations that are there before a run, and stay. They are only counted. */
 #define HISTORY_RESIDENT "resident"
 enum { HISTORY_NAME_BYTES = 40 };
@@ -72,24 +86,30 @@ struct history_record {
     int client;
     int instance;
     char product[HISTORY_NAME_BYTES];            /* "" for reconcile */
-    char customer[HISTORY_NAME_BYTES];           /* reserve, release */
+    char customer[HISTORY_NAME_BYTES];           /* confirm, extend: "": not named */
     char key[HISTORY_NAME_BYTES];                /* Idempotency-Key; "": none */
     char wanted_reservation[HISTORY_NAME_BYTES]; /* release: of this one alone; "": of any */
-    int64_t quantity;                            /* asked for; set total: the new one */
+    int64_t quantity;         /* asked for; confirm: 0 is all; set total: the new one; adjust: by */
+    int64_t lifetime_s;       /* reserve, extend; 0: not named */
+    int64_t expected_version; /* If-Match; HISTORY_ANY_VERSION: *; 0: not sent */
     int64_t sent_ms;
 
     int64_t answered_ms; /* HISTORY_NEVER: it was not */
     int status;          /* 0: no answer */
     enum history_outcome outcome;
+    enum history_refusal refusal; /* if it was refused */
     char code
         [HISTORY_NAME_BYTES]; /* of an error answer, or the message of one that the rules gave */
     int64_t version;          /* the ETag; 0: none */
-    int64_t total;            /* get, set total */
-    int64_t available;        /* reserve, release, get: where the answer has a version */
+    int64_t total;            /* get, set total, adjust; confirm, done */
+    int64_t available;        /* see history_tells_available */
     int64_t reserved;         /* get */
     int64_t released;         /* release */
+    int64_t confirmed;        /* confirm, done */
+    int64_t remaining;        /* confirm, done */
     char reservation_id[HISTORY_NAME_BYTES]; /* reserve, done */
-    int64_t expires_ms;                      /* reserve, done */
+    int64_t expires_ms;                      /* reserve, extend, done */
+    struct history_reservation found;        /* extend, find, done */
     struct history_reservation *active;      /* get; without the residents' */
     size_t active_count;
     size_t resident_count;
@@ -114,7 +134,7 @@ int64_t history_now_ms(const struct history *history);
 /* How many requests have been sent so far. Any thread. */
 size_t history_count(struct history *history);
 
-/* Copies what is asked (kind to quantity) into a new record, as sent now. */
+/* Copies what is asked (kind to expected_version) into a new record, as sent now. */
 struct history_record *history_begin(struct history *history, const struct history_record *asked);
 
 /* What came of it; `reply` NULL: no answer. */
@@ -127,6 +147,18 @@ void history_end(struct history *history, struct history_record *record,
  */
 void history_end_set_total(struct history *history, struct history_record *record,
                            const char *printed);
+
+/* Whether the answer, done or refused, says what was available when it was decided. */
+bool history_tells_available(const struct history_record *record);
+
+/* Copies what was asked, to be asked again: without the instance and the answer. */
+struct history_record history_asked_again(const struct history_record *record);
+
+/* Lets a request ask for more of the same than before, so that it is another one. */
+void history_ask_for_more(struct history_record *asked);
+
+/* Whether it is a caller's request to change a product. */
+bool history_is_change(enum history_kind kind);
 
 const char *history_kind_name(enum history_kind kind);
 const char *history_outcome_name(enum history_outcome outcome);

@@ -32,6 +32,9 @@ static const struct control {
     {"key-of-a-release-ignored", "none", "8", CHECKER_KEY, CHECKER_REUSED},
     {"lease-not-checked-before-commit", "all", "5", CHECKER_LEASE, CHECKER_LEASE},
     {"product-made-beside-old-rows", "all", "8", CHECKER_RETURN, CHECKER_RETURN},
+    {"confirm-not-conditional", "none", "55", CHECKER_TOTAL, CHECKER_REPLAY},
+    {"expiry-judged-by-the-index", "none", "20", CHECKER_LOST, CHECKER_FOREIGN},
+    {"record-of-a-confirm-not-written", "none", "25", CHECKER_KEY, CHECKER_REUSED},
 };
 enum { CONTROLS = sizeof controls / sizeof *controls };
 

@@ -25,6 +25,9 @@ static const char *const controls[] = {
     "lease-not-checked-before-commit",
     "product-made-beside-old-rows",
     "lease-counted-from-the-answer",
+    "confirm-not-conditional",
+    "expiry-judged-by-the-index",
+    "record-of-a-confirm-not-written",
 };
 enum { CONTROLS = sizeof controls / sizeof controls[0] };
 

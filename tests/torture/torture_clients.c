@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "support/calls/http_send.h"
+#include "torture/history_request.h"
 
 enum {
     CALL_TIMEOUT_MS = 30000,
     PAUSE_MS = 40, /* after an unknown outcome */
     KEPT = 24,     /* reservations, and requests with a key, that a client remembers */
-    MAX_BODY_BYTES = 512,
     MAX_ANSWER_BYTES = 4 * 1024 * 1024,
     LOOK_TIMEOUT_MS = 10000,
+    MOST_LIFETIME_S = 8, /* twice that of TORTURE_LIFETIME_MS */
     OPERATOR_PAUSE_MS = 1000,
     OPERATOR_TIMEOUT_MS = 60000,
     OPERATOR_REFUSED = 2, /* leasectl's exit codes */
@@ -32,7 +32,7 @@ struct torture_clients {
     pthread_t operator_thread;
 };
 
-/* What a client has reserved, and may release or ask for again. */
+/* What a client has reserved, and may release, confirm, extend or ask for again. */
 struct kept {
     struct history_record asked; /* as it was asked; its product "": nothing is kept here */
     char reservation_id[UUID_TEXT_BYTES];
@@ -50,66 +50,55 @@ struct client {
     struct history_record
         keyed[KEPT]; /* as they were asked; their product "": nothing is kept here */
     int keyed_next;
+    int64_t versions[TORTURE_MAX_PRODUCTS]; /* as they were last answered; 0: never */
 };
 
 /* ---- one call ---- */
 
-static void write_body(const struct history_record *asked, char out[MAX_BODY_BYTES]) {
-    if (asked->kind == HISTORY_RECONCILE) {
-        snprintf(
-            out, MAX_BODY_BYTES,
-            "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
-            "\"IsPastDue\":false}},\"Metadata\":{}}");
-    } else if (asked->kind == HISTORY_GET) {
-        out[0] = '\0';
-    } else {
-        bool one = asked->wanted_reservation[0] != '\0';
-        snprintf(out, MAX_BODY_BYTES, "{\"quantity\":%lld,\"customerId\":\"%s\"%s%s%s}",
-                 (long long)asked->quantity, asked->customer, one ? ",\"reservationId\":\"" : "",
-                 asked->wanted_reservation, one ? "\"" : "");
-    }
+/* An older handler does not have all that is asked for. */
+static bool needs_new_handler(const struct history_record *asked) {
+    return asked->kind == HISTORY_CONFIRM || asked->kind == HISTORY_EXTEND ||
+           asked->kind == HISTORY_FIND || asked->kind == HISTORY_ADJUST || asked->lifetime_s > 0 ||
+           asked->expected_version != 0;
 }
 
-static void write_url(const struct torture_clients *clients, const struct history_record *asked,
-                      char *out, size_t size) {
-    int port = atomic_load(&clients->world->instances[asked->instance - 1].port);
-    if (asked->kind == HISTORY_RECONCILE) {
-        snprintf(out, size, "http://127.0.0.1:%d/ReconcileInventory", port);
-    } else {
-        snprintf(out, size, "http://127.0.0.1:%d/api/inventory/%s%s%s", port, asked->product,
-                 asked->kind == HISTORY_GET ? "" : "/",
-                 asked->kind == HISTORY_GET ? "" : history_kind_name(asked->kind));
+/*
+ * The port of the instance that is asked, or of the next one if it runs the old handler, as one at
+ * most does. The port is read first: an instance that is started anew has another one.
+ */
+static int find_port(const struct torture_clients *clients, struct history_record *asked) {
+    const struct torture_instance *instances = clients->world->instances;
+    int port = atomic_load(&instances[asked->instance - 1].port);
+    if (needs_new_handler(asked) && atomic_load(&instances[asked->instance - 1].is_old)) {
+        asked->instance = asked->instance % TORTURE_INSTANCES + 1;
+        port = atomic_load(&instances[asked->instance - 1].port);
     }
+    return port;
 }
 
 /* Asks, and writes down what comes of it. */
 static const struct history_record *ask(struct torture_clients *clients,
-                                        const struct history_record *asked) {
-    char body[MAX_BODY_BYTES], url[256];
-    write_body(asked, body);
-    write_url(clients, asked, url, sizeof url);
-    struct http_headers headers;
-    http_headers_init(&headers);
-    if (body[0] != '\0') {
-        http_headers_add(&headers, "Content-Type", "application/json");
-    }
-    if (asked->key[0] != '\0') {
-        http_headers_add(&headers, "Idempotency-Key", asked->key);
-    }
+                                        const struct history_record *wanted) {
+    char url[256];
+    struct history_record asked = *wanted;
+    struct history_request request;
     struct http_reply reply;
+    int port = find_port(clients, &asked);
+    history_request_init(&request, &asked);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d%s", port, request.path);
     http_reply_init(&reply);
-    struct http_call call = {.method = body[0] == '\0' ? "GET" : "POST",
+    struct http_call call = {.method = request.method,
                              .url = url,
-                             .headers = &headers,
-                             .body = body,
-                             .body_length = strlen(body),
+                             .headers = &request.headers,
+                             .body = request.body,
+                             .body_length = strlen(request.body),
                              .timeout_ms = CALL_TIMEOUT_MS,
                              .max_response_bytes = MAX_ANSWER_BYTES};
-    struct history_record *record = history_begin(clients->history, asked);
+    struct history_record *record = history_begin(clients->history, &asked);
     enum status status = http_send(clients->transport, &call, &reply, NULL);
     history_end(clients->history, record, status == STATUS_OK ? &reply : NULL);
     http_reply_cleanup(&reply);
-    http_headers_cleanup(&headers);
+    history_request_cleanup(&request);
     return record;
 }
 
@@ -135,17 +124,33 @@ static struct history_record begin(struct client *client, enum history_kind kind
     return asked;
 }
 
+static int find_product(const char *id) {
+    int product = 0;
+    while (strcmp(torture_world_product(product), id) != 0) {
+        product++;
+    }
+    return product;
+}
+
 static const struct history_record *act(struct client *client, const struct history_record *asked) {
     const struct history_record *record = ask(client->all, asked);
     if (record->outcome == HISTORY_UNKNOWN) {
         client->customer_number++;
         poll(NULL, 0, PAUSE_MS);
     }
+    if (record->version > 0) {
+        client->versions[find_product(record->product)] = record->version;
+    }
     return record;
 }
 
+/* A confirm needs no key. */
+static bool is_repeatable(const struct history_record *asked) {
+    return asked->key[0] != '\0' || asked->kind == HISTORY_CONFIRM;
+}
+
 static void keep_keyed(struct client *client, const struct history_record *record) {
-    if (record->key[0] != '\0' && record->outcome == HISTORY_DONE) {
+    if (is_repeatable(record) && record->outcome == HISTORY_DONE) {
         client->keyed[client->keyed_next] = *record;
         client->keyed_next = (client->keyed_next + 1) % KEPT;
     }
@@ -159,33 +164,44 @@ static void keep(struct client *client, const struct history_record *record) {
     strcpy(kept->reservation_id, record->reservation_id);
 }
 
-/* One of those kept, or NULL. */
+/* One of those kept, or NULL. Half the time the last: on a slow machine others have expired. */
 static struct kept *choose_kept(struct client *client) {
-    struct kept *kept = &client->kept[torture_random_below(&client->random, KEPT)];
+    int any = torture_random_below(&client->random, KEPT), last = client->kept_next + KEPT - 1;
+    bool is_any = torture_random_chance(&client->random, 0.5);
+    struct kept *kept = &client->kept[(is_any ? any : last) % KEPT];
     return kept->asked.product[0] == '\0' ? NULL : kept;
 }
 
 /* What was asked before, to be asked anew: without its answer. */
 static struct history_record ask_again(struct client *client, const struct history_record *record) {
-    struct history_record asked = {.kind = record->kind,
-                                   .client = record->client,
-                                   .instance = choose_instance(client),
-                                   .quantity = record->quantity};
-    strcpy(asked.product, record->product);
-    strcpy(asked.customer, record->customer);
-    strcpy(asked.key, record->key);
-    strcpy(asked.wanted_reservation, record->wanted_reservation);
+    struct history_record asked = history_asked_again(record);
+    asked.instance = choose_instance(client);
     return asked;
 }
 
-/* Half of those that change something have a key. After an unknown outcome those are sent again. */
+/* Names a version: the present one if nobody else is quicker, the one before it, or any. */
+static void add_version(struct client *client, struct history_record *asked) {
+    int64_t version = client->versions[find_product(asked->product)];
+    int dice = torture_random_below(&client->random, 10);
+    asked->expected_version = dice == 0 || version == 0  ? HISTORY_ANY_VERSION
+                              : dice == 1 && version > 1 ? version - 1
+                                                         : version;
+}
+
+/*
+ * Some of those that change something have a key, and some name a version. After an unknown outcome
+ * those with a key are sent again.
+ */
 static const struct history_record *act_with_key(struct client *client,
                                                  struct history_record *asked) {
-    if (torture_random_chance(&client->random, 0.4)) {
+    if (asked->kind == HISTORY_ADJUST || torture_random_chance(&client->random, 0.4)) {
         snprintf(asked->key, sizeof asked->key, "k%d-%d", client->number, ++client->key_number);
     }
+    if (torture_random_chance(&client->random, 0.1)) {
+        add_version(client, asked);
+    }
     const struct history_record *record = act(client, asked);
-    for (int i = 0; i < 4 && asked->key[0] != '\0' && record->outcome == HISTORY_UNKNOWN; i++) {
+    for (int i = 0; i < 4 && is_repeatable(asked) && record->outcome == HISTORY_UNKNOWN; i++) {
         struct history_record again = ask_again(client, asked);
         record = act(client, &again);
     }
@@ -201,6 +217,9 @@ static void reserve(struct client *client, int product) {
                                                           : 4);
     snprintf(asked.customer, sizeof asked.customer, "c%d-%d", client->number,
              client->customer_number);
+    if (torture_random_chance(random, 0.15)) {
+        asked.lifetime_s = 1 + torture_random_below(random, MOST_LIFETIME_S);
+    }
     const struct history_record *record = act_with_key(client, &asked);
     if (record->outcome == HISTORY_DONE) {
         keep(client, record);
@@ -218,11 +237,13 @@ static void repeat(struct client *client) {
         return;
     }
     struct history_record again = ask_again(client, keyed);
-    if (torture_random_chance(&client->random, 0.1)) {
+    bool is_of_stock = keyed->kind == HISTORY_RESERVE || keyed->kind == HISTORY_RELEASE;
+    if (is_of_stock && torture_random_chance(&client->random, 0.1)) {
         again.kind = keyed->kind == HISTORY_RESERVE ? HISTORY_RELEASE : HISTORY_RESERVE;
         again.wanted_reservation[0] = '\0';
+        again.lifetime_s = 0;
     } else if (torture_random_chance(&client->random, 0.1)) {
-        again.quantity++;
+        history_ask_for_more(&again);
     }
     act(client, &again);
 }
@@ -236,6 +257,7 @@ static void release(struct client *client) {
     struct history_record asked = ask_again(client, &kept->asked);
     asked.kind = HISTORY_RELEASE;
     asked.key[0] = '\0';
+    asked.lifetime_s = asked.expected_version = 0;
     asked.quantity = 1 + torture_random_below(random, (int)kept->asked.quantity + 1);
     if (torture_random_chance(random, 0.5)) {
         strcpy(asked.wanted_reservation, kept->reservation_id);
@@ -250,6 +272,67 @@ static void release(struct client *client) {
     }
 }
 
+static struct history_record ask_about(struct client *client, const struct kept *kept,
+                                       enum history_kind kind) {
+    struct history_record asked = ask_again(client, &kept->asked);
+    asked.kind = kind;
+    asked.key[0] = '\0';
+    asked.quantity = asked.lifetime_s = asked.expected_version = 0;
+    strcpy(asked.wanted_reservation, kept->reservation_id);
+    if (kept->asked.quantity % 2 == 0 || kind == HISTORY_FIND) { /* each time, or never */
+        asked.customer[0] = '\0';
+    }
+    return asked;
+}
+
+/* All of a reservation, a part, or more than it has. */
+static void confirm(struct client *client, struct kept *kept) {
+    struct torture_random *random = &client->random;
+    struct history_record asked = ask_about(client, kept, HISTORY_CONFIRM);
+    if (torture_random_chance(random, 0.6)) {
+        asked.quantity = 1 + torture_random_below(random, (int)kept->asked.quantity + 1);
+    }
+    act_with_key(client, &asked);
+    if (torture_random_chance(random, 0.4)) {
+        struct history_record again = ask_again(client, &asked);
+        act(client, &again);
+    }
+    if (torture_random_chance(random, 0.5)) {
+        kept->asked.product[0] = '\0';
+    }
+}
+
+static void extend(struct client *client, const struct kept *kept) {
+    struct history_record asked = ask_about(client, kept, HISTORY_EXTEND);
+    if (torture_random_chance(&client->random, 0.6)) {
+        asked.lifetime_s = 1 + torture_random_below(&client->random, MOST_LIFETIME_S);
+    }
+    act_with_key(client, &asked);
+}
+
+/* Stock comes in, or is lost. */
+static void adjust(struct client *client, int product) {
+    struct history_record asked = begin(client, HISTORY_ADJUST, product);
+    asked.quantity = torture_random_below(&client->random, 10) - 3;
+    asked.quantity += asked.quantity == 0;
+    act_with_key(client, &asked);
+}
+
+static void sell(struct client *client, int dice) {
+    struct kept *kept = choose_kept(client);
+    if (kept == NULL) {
+        return;
+    }
+    if (dice < 13) {
+        confirm(client, kept);
+    } else if (dice < 20) {
+        extend(client, kept);
+    } else {
+        struct history_record asked = ask_about(client, kept, HISTORY_FIND);
+        act(client, &asked);
+    }
+}
+
 static void step(struct client *client) {
     int product_count = client->all->world->options->product_count;
     int product = torture_random_below(&client->random, product_count);
@@ -257,11 +340,15 @@ static void step(struct client *client) {
         product = (product + 1) % product_count; /* a look at the crowded one is a thousand rows */
     }
     int dice = torture_random_below(&client->random, 100);
-    if (dice < 42) {
+    if (dice < 36) {
         reserve(client, product);
-    } else if (dice < 66) {
+    } else if (dice < 50) {
         release(client);
-    } else if (dice < 72) {
+    } else if (dice < 74) {
+        sell(client, dice - 50);
+    } else if (dice < 77) {
+        adjust(client, product);
+    } else if (dice < 82) {
         repeat(client);
     } else if (dice < 99) {
         struct history_record asked = begin(client, HISTORY_GET, product);

@@ -119,14 +119,22 @@ static void outlive_a_lease(struct torture_world *world, struct checker_report *
  */
 static void expect_no_stock(struct torture_world *world, struct checker_report *report, int product,
                             const char *why) {
-    char path[128];
+    char path[128], adjust_path[192];
     snprintf(path, sizeof path, "/api/inventory/%s", torture_world_product(product));
+    snprintf(adjust_path, sizeof adjust_path, "%s/adjust", path);
     for (int i = 0; i < TORTURE_INSTANCES * LOOKS_AT_LOST_STOCK; i++) {
         int instance = i % TORTURE_INSTANCES;
         int status = http_ask_status(
             (struct http_ask){.port = world->instances[instance].app.port, .path = path});
         if (status == 200) {
             checker_add(report, CHECKER_RETURN, "instance %d shows %s, %s", instance + 1,
+                        torture_world_product(product), why);
+        }
+        status = http_ask_status((struct http_ask){.port = world->instances[instance].app.port,
+                                                   .path = adjust_path,
+                                                   .body = "{\"delta\":1}"});
+        if (status == 200) {
+            checker_add(report, CHECKER_RETURN, "instance %d adjusts %s, %s", instance + 1,
                         torture_world_product(product), why);
         }
     }

@@ -156,8 +156,9 @@ int torture_world_mixed(const struct torture_world *world) {
 /* Chooses the handler of an instance that is about to start. */
 static void choose_handler(struct torture_world *world, int index) {
     if (index == torture_world_mixed(world)) {
-        world->instances[index].is_old = !world->instances[index].is_old;
-        world->mixed_starts[world->instances[index].is_old]++;
+        bool is_old = !atomic_load(&world->instances[index].is_old);
+        atomic_store(&world->instances[index].is_old, is_old);
+        world->mixed_starts[is_old]++;
     }
 }
 

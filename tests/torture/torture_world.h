@@ -57,7 +57,7 @@ struct torture_instance {
     struct fault_proxy *proxies[TORTURE_PROXIES]; /* blob, table; NULL without faults */
     struct wall_clock clock;                      /* all faults: one ahead, one behind */
     bool has_clock;
-    bool is_old; /* it runs options->old_handler */
+    atomic_bool is_old; /* it runs options->old_handler; set before its port */
     char connection_string[AZURITE_CONNECTION_STRING_BYTES];
     atomic_int port;
     atomic_bool usable;

@@ -382,6 +382,233 @@ START_TEST(a_key_that_was_used_is_refused_to_another_request) {
 }
 END_TEST
 
+/* ---- sales that are legal ---- */
+
+/* Confirmed: units of the reservation that a record made. */
+static struct history_record *confirm(int64_t at_ms, const struct history_record *of, int64_t units,
+                                      int64_t remaining, int64_t version, int64_t total,
+                                      int64_t available) {
+    struct history_record *record = add(HISTORY_CONFIRM, at_ms, HISTORY_DONE);
+    strcpy(record->wanted_reservation, of->reservation_id);
+    record->quantity = record->confirmed = units;
+    record->remaining = remaining;
+    record->version = version;
+    record->total = total;
+    record->available = available;
+    return record;
+}
+
+/* Extended until `expires_at_ms`. */
+static struct history_record *extend(int64_t at_ms, const struct history_record *of,
+                                     int64_t version, int64_t expires_at_ms) {
+    struct history_record *record = add(HISTORY_EXTEND, at_ms, HISTORY_DONE);
+    strcpy(record->wanted_reservation, of->reservation_id);
+    record->version = version;
+    record->found = row_of(of);
+    record->found.expires_ms = record->expires_ms = START_MS + expires_at_ms;
+    return record;
+}
+
+static struct history_record *find(int64_t at_ms, int64_t version,
+                                   struct history_reservation found) {
+    struct history_record *record = add(HISTORY_FIND, at_ms, HISTORY_DONE);
+    strcpy(record->wanted_reservation, found.id);
+    record->version = version;
+    record->found = found;
+    record->expires_ms = found.expires_ms;
+    return record;
+}
+
+static struct history_record *adjust(int64_t at_ms, int64_t by, int64_t version, int64_t total,
+                                     int64_t available) {
+    struct history_record *record = add(HISTORY_ADJUST, at_ms, HISTORY_DONE);
+    record->quantity = by;
+    record->version = version;
+    record->total = total;
+    record->available = available;
+    return record;
+}
+
+/* The answer was that the rules do not allow it. */
+static struct history_record *refuse_as(enum history_refusal refusal,
+                                        struct history_record *record) {
+    record->outcome = HISTORY_REFUSED;
+    record->refusal = refusal;
+    return record;
+}
+
+/* There was no answer. */
+static struct history_record *lose(struct history_record *record) {
+    record->outcome = HISTORY_UNKNOWN;
+    record->answered_ms = HISTORY_NEVER;
+    record->status = 0;
+    record->version = 0;
+    return record;
+}
+
+static struct history_reservation with_units(struct history_reservation row, int64_t units) {
+    row.quantity = units;
+    return row;
+}
+
+static struct history_reservation until(struct history_reservation row, int64_t expires_at_ms) {
+    row.expires_ms = START_MS + expires_at_ms;
+    return row;
+}
+
+/* The store's total is another one than the seed's. */
+static void store_total(int64_t total) {
+    product.stored_available += total - product.stored_total;
+    product.stored_total = total;
+}
+
+/* The store is read so much later. */
+static void end_later(int64_t by_ms) {
+    product.read_from_ms += by_ms;
+    product.read_to_ms += by_ms;
+}
+
+START_TEST(what_is_confirmed_leaves_the_reservation_and_the_total) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    confirm(100, a, 1, 3, 3, 9, 6);
+    get_of(9, get(200, 3, 1, with_units(row_of(a), 3)));
+    confirm(300, a, 1, 3, 3, 9, 6); /* a repeat */
+    confirm(400, a, 3, 0, 4, 6, 6);
+    refuse(500, "B", 7, 4, 6);
+    refuse_as(HISTORY_TOO_MUCH, confirm(350, a, 4, 0, 3, 6, 6));
+    refuse_as(HISTORY_NOT_FOUND, confirm(600, a, 2, 0, 4, 6, 6));
+    get_of(6, get(700, 4, 0));
+    store(4, 0);
+    store_total(6);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(confirms_and_adjusts_of_one_commit_may_have_had_any_order) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *b = reserve(50, "B", 2, 3, 4);
+    confirm(100, a, 4, 0, 4, 11, 9); /* second, after the adjust and before B's */
+    confirm(101, b, 2, 0, 4, 9, 9);
+    adjust(102, 5, 4, 15, 9);
+    get_of(9, get(200, 4, 0));
+    store(4, 0);
+    store_total(9);
+    expect_legal();
+}
+END_TEST
+
+/* 0: it was not carried out, 1: it was. */
+START_TEST(a_confirm_of_unknown_outcome_may_or_may_not_have_happened) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    lose(confirm(100, a, 4, 0, 3, 6, 6));
+    reserve(200, "B", 1, 3 + _i, 5);
+    if (_i == 0) {
+        get(300, 3, 2, row_of(a), row("r3", "B", 1, 200));
+        store(3, 2, row_of(a), row("r3", "B", 1, 200));
+    } else {
+        get_of(6, get(300, 4, 1, row("r3", "B", 1, 200)));
+        store(4, 1, row("r3", "B", 1, 200));
+        store_total(6);
+    }
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_confirm_of_unknown_outcome_may_come_late_to_an_extended_reservation) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    extend(30000, a, 3, 90005);
+    lose(confirm(30100, a, 4, 0, 4, 6, 6));
+    reserve(LIFETIME_MS + 4000, "B", 1, 4, 5);
+    struct history_reservation b = row("r4", "B", 1, LIFETIME_MS + 4000);
+    get(LIFETIME_MS + 5000, 4, 2, until(row_of(a), 90005), b);
+    get_of(6, get(LIFETIME_MS + 6000, 5, 1, b));
+    end_later(20000);
+    store(5, 1, b);
+    store_total(6);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(an_adjust_of_unknown_outcome_may_or_may_not_have_happened) {
+    lose(adjust(0, 5, 2, 15, 15));
+    get_of(10 + 5 * _i, get(100, 1 + _i, 0));
+    store(1 + _i, 0);
+    store_total(10 + 5 * _i);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(an_adjust_counts_from_its_version_on) {
+    adjust(0, 5, 2, 15, 15);
+    struct history_record *a = reserve(100, "A", 12, 3, 3);
+    refuse_as(HISTORY_NOT_ENOUGH, adjust(200, -4, 3, 15, 3));
+    adjust(300, -3, 4, 12, 0);
+    get_of(12, get(400, 4, 1, row_of(a)));
+    store(4, 1, row_of(a));
+    store_total(12);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(an_extended_reservation_lives_until_its_new_expiry) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4);
+    extend(30000, a, 3, 90005);
+    struct history_reservation extended = until(row_of(a), 90005);
+    get(LIFETIME_MS + 5000, 3, 1, extended);
+    refuse(LIFETIME_MS + 6000, "B", 5, 3, 4);
+    find(LIFETIME_MS + 7000, 3, extended);
+    extend(LIFETIME_MS + 8000, a, 3, 90005)->lifetime_s = 1; /* to no later than before */
+    reserve(95000, "B", 10, 4, 0);
+    refuse_as(HISTORY_NOT_FOUND, find(95100, 4, extended));
+    refuse_as(HISTORY_EXPIRED, extend(95200, a, 4, 0));
+    end_later(LIFETIME_MS);
+    store(4, 1, row("r7", "B", 10, 95000));
+    expect_legal();
+}
+END_TEST
+
+/* 0: it was not carried out, 1: it was. */
+START_TEST(an_extend_of_unknown_outcome_may_or_may_not_have_happened) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4);
+    lose(extend(30000, a, 3, 90005));
+    if (_i == 0) {
+        get(LIFETIME_MS + 5000, 2, 0);
+        store(2, 0);
+    } else {
+        get(LIFETIME_MS + 5000, 3, 1, until(row_of(a), 90005));
+        store(3, 1, until(row_of(a), 90005));
+    }
+    end_later(15000);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_reservation_lasts_as_long_as_its_request_names) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4);
+    a->lifetime_s = 5;
+    a->expires_ms = START_MS + 5000;
+    get(100, 2, 1, until(row_of(a), 5000));
+    get(7000, 2, 0);
+    store(2, 0);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_change_of_the_version_that_it_names_is_legal) {
+    struct history_record *a = reserve(0, "A", 1, 2, 9), *b = reserve(100, "B", 1, 3, 8);
+    a->expected_version = HISTORY_ANY_VERSION;
+    b->expected_version = 2;
+    refuse_as(HISTORY_OTHER_VERSION, reserve(200, "C", 1, 3, 8))->expected_version = 2;
+    strcpy(b->key, "k");
+    struct history_record *again = reserve(300, "B", 1, 3, 8); /* a repeat, whatever it names */
+    strcpy(again->key, "k");
+    strcpy(again->reservation_id, b->reservation_id);
+    again->expires_ms = b->expires_ms;
+    again->expected_version = 1;
+    store(3, 2, row_of(a), row_of(b));
+    expect_legal();
+}
+END_TEST
+
 /* ---- what is not ---- */
 
 START_TEST(a_total_that_nobody_set_is_found) {
@@ -805,6 +1032,284 @@ START_TEST(a_store_older_than_an_answer_is_found) {
 }
 END_TEST
 
+/* ---- sales that are not ---- */
+
+START_TEST(a_unit_that_is_confirmed_twice_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    confirm(100, a, 4, 0, 3, 6, 6);
+    struct history_record *twice = confirm(200, a, 4, 0, 4, 2, 6);
+    strcpy(twice->key, "k");
+    store(4, 0);
+    store_total(2);
+    expect(CHECKER_CONFIRM, twice);
+}
+END_TEST
+
+START_TEST(a_part_that_leaves_the_wrong_rest_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *part = confirm(100, a, 1, 2, 3, 9, 6);
+    store(3, 1, with_units(row_of(a), 2));
+    store_total(9);
+    expect(CHECKER_CONFIRM, part);
+}
+END_TEST
+
+START_TEST(a_confirmed_unit_that_returns_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    confirm(100, a, 4, 0, 3, 6, 6);
+    struct history_record *snapshot = get(200, 3, 0);
+    store(3, 0);
+    expect(CHECKER_TOTAL, snapshot);
+}
+END_TEST
+
+START_TEST(a_confirmed_unit_that_returns_to_the_store_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    confirm(100, a, 4, 0, 3, 6, 6);
+    store(3, 0);
+    expect(CHECKER_STORE, NULL);
+}
+END_TEST
+
+START_TEST(a_confirmed_reservation_that_is_still_there_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    confirm(100, a, 4, 0, 3, 6, 6);
+    struct history_record *snapshot = get_of(6, get(200, 3, 1, row_of(a)));
+    store(3, 0);
+    store_total(6);
+    expect(CHECKER_REPLAY, snapshot);
+}
+END_TEST
+
+START_TEST(a_confirm_that_tells_a_wrong_total_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *wrong = confirm(100, a, 4, 0, 3, 7, 6);
+    store(3, 0);
+    store_total(6);
+    expect(CHECKER_TOTAL, wrong);
+}
+END_TEST
+
+START_TEST(a_confirm_that_changes_what_is_available_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *wrong = confirm(100, a, 2, 2, 3, 8, 5);
+    store(3, 1, with_units(row_of(a), 2));
+    store_total(8);
+    expect(CHECKER_REPLAY, wrong);
+}
+END_TEST
+
+/* It counts even if its answer does not come. */
+START_TEST(a_total_that_falls_without_a_confirm_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    lose(confirm(100, a, 1, 3, 3, 9, 6));
+    struct history_record *snapshot = get_of(8, get(200, 3, 1, with_units(row_of(a), 3)));
+    store(3, 1, with_units(row_of(a), 3));
+    store_total(8);
+    expect(CHECKER_TOTAL, snapshot);
+}
+END_TEST
+
+/* After another commit, 0: of a confirm, after an expiry, 1: of an adjust, after a failure. */
+START_TEST(a_change_of_unknown_outcome_that_comes_too_late_is_found) {
+    if (_i == 0) {
+        lose(confirm(100, reserve(0, "A", 4, 2, 6), 4, 0, 3, 6, 6));
+    } else {
+        struct history_record *failed = lose(adjust(0, -4, 2, 6, 6));
+        failed->answered_ms = failed->sent_ms + 100;
+        failed->status = 503;
+    }
+    reserve(LIFETIME_MS + 1000, "B", 1, 3, 9);
+    get(LIFETIME_MS + 2000, 3, 1, row("r3", "B", 1, LIFETIME_MS + 1000));
+    struct history_record *late =
+        get_of(6, get(LIFETIME_MS + 3000, 4, 1, row("r3", "B", 1, LIFETIME_MS + 1000)));
+    end_later(20000);
+    store(4, 1, row("r3", "B", 1, LIFETIME_MS + 1000));
+    store_total(6);
+    expect(CHECKER_TOTAL, late);
+}
+END_TEST
+
+START_TEST(an_expired_reservation_that_is_confirmed_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *late = confirm(LIFETIME_MS + BEHIND_MS, a, 4, 0, 3, 6, 6);
+    end_later(LIFETIME_MS);
+    store(3, 0);
+    store_total(6);
+    expect(CHECKER_CONFIRM, late);
+}
+END_TEST
+
+START_TEST(an_expired_reservation_that_is_extended_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *late = extend(LIFETIME_MS + BEHIND_MS, a, 3, 2 * LIFETIME_MS + 1000);
+    end_later(LIFETIME_MS);
+    store(3, 1, until(row_of(a), 2 * LIFETIME_MS + 1000));
+    expect(CHECKER_EXTEND, late);
+}
+END_TEST
+
+/* 0: it expires earlier than before, 1: earlier than was asked for, 2: later. */
+START_TEST(an_extend_to_a_wrong_time_is_found) {
+    static const int64_t expires_at_ms[] = {LIFETIME_MS - 1, 88000, 91000};
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *wrong = extend(30000, a, 3, expires_at_ms[_i]);
+    store(3, 1, until(row_of(a), expires_at_ms[_i]));
+    expect(CHECKER_EXTEND, wrong);
+}
+END_TEST
+
+/* 0: from a snapshot, 1: from the store, 2: for a look at it alone, 3: for a confirm. */
+START_TEST(an_extended_reservation_that_goes_at_its_first_expiry_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    extend(30000, a, 3, 90005);
+    const struct history_record *shows = NULL;
+    if (_i == 0) {
+        shows = get(LIFETIME_MS + 5000, 3, 0);
+    } else if (_i == 2) {
+        shows = refuse_as(HISTORY_NOT_FOUND, find(LIFETIME_MS + 5000, 3, row_of(a)));
+    } else if (_i == 3) {
+        shows = refuse_as(HISTORY_EXPIRED, confirm(LIFETIME_MS + 5000, a, 4, 0, 3, 6, 6));
+    }
+    end_later(20000);
+    if (_i < 2) {
+        store(3, 0);
+    } else {
+        store(3, 1, until(row_of(a), 90005));
+    }
+    expect(_i == 3 ? CHECKER_CONFIRM : CHECKER_LOST, shows);
+}
+END_TEST
+
+START_TEST(an_extended_reservation_that_outlives_its_new_expiry_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    extend(30000, a, 3, 90005);
+    struct history_record *snapshot = get(90005 + BEHIND_MS, 3, 1, until(row_of(a), 90005));
+    end_later(LIFETIME_MS);
+    store(3, 0);
+    expect(CHECKER_LIFETIME, snapshot);
+}
+END_TEST
+
+/* 0: nobody has asked for more, 1: it is as before it was extended. */
+START_TEST(an_expiry_that_moves_without_an_extend_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    if (_i == 1) {
+        extend(30000, a, 3, 90005);
+    }
+    struct history_record *look =
+        find(31000, 2 + _i, until(row_of(a), _i == 0 ? LIFETIME_MS + 1 : LIFETIME_MS));
+    store(2 + _i, 1, _i == 0 ? row_of(a) : until(row_of(a), 90005));
+    expect(CHECKER_FOREIGN, look);
+}
+END_TEST
+
+/* 0: with more units, 1: it was refused, 2: what it extends to. */
+START_TEST(a_repeated_sale_that_is_not_answered_as_it_was_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *again;
+    if (_i < 2) {
+        confirm(100, a, 1, 3, 3, 9, 6);
+        again = confirm(200, a, 1, 2, 4, 8, 6);
+        store(_i == 0 ? 4 : 3, 1, with_units(row_of(a), _i == 0 ? 2 : 3));
+        store_total(_i == 0 ? 8 : 9);
+        again = _i == 0 ? again : refuse_as(HISTORY_NOT_FOUND, again);
+    } else {
+        strcpy(extend(100, a, 3, LIFETIME_MS + 105)->key, "k");
+        again = extend(200, a, 4, LIFETIME_MS + 205);
+        strcpy(again->key, "k");
+        store(4, 1, until(row_of(a), LIFETIME_MS + 205));
+    }
+    expect(CHECKER_KEY, again);
+}
+END_TEST
+
+START_TEST(a_confirm_refused_although_there_is_something_is_found) {
+    static const enum history_refusal refusals[] = {HISTORY_NOT_FOUND, HISTORY_EXPIRED,
+                                                    HISTORY_TOO_MUCH};
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *refused = refuse_as(refusals[_i], confirm(100, a, 4, 0, 2, 6, 6));
+    store(2, 1, row_of(a));
+    expect(CHECKER_CONFIRM, refused);
+}
+END_TEST
+
+/* 0: as expired, which it is not yet, 1: as not there, though it has expired. */
+START_TEST(a_confirm_refused_for_the_wrong_reason_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    release(100, "A", 4, 4, 3, 10);
+    struct history_record *refused =
+        confirm(_i == 0 ? 200 : LIFETIME_MS + BEHIND_MS, a, 4, 0, 3, 6, 6);
+    refuse_as(_i == 0 ? HISTORY_EXPIRED : HISTORY_NOT_FOUND, refused);
+    end_later(LIFETIME_MS);
+    store(3, 0);
+    expect(CHECKER_CONFIRM, refused);
+}
+END_TEST
+
+START_TEST(a_look_that_shows_other_units_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *look = find(100, 2, with_units(row_of(a), 3));
+    store(2, 1, row_of(a));
+    expect(CHECKER_LOST, look);
+}
+END_TEST
+
+START_TEST(a_look_that_is_older_than_an_answer_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    confirm(100, a, 2, 2, 3, 8, 6);
+    struct history_record *look = find(200, 2, row_of(a));
+    store(3, 1, with_units(row_of(a), 2));
+    store_total(8);
+    expect(CHECKER_ORDER, look);
+}
+END_TEST
+
+/* 0: its answer, 1: what a snapshot shows of it. */
+START_TEST(an_adjust_by_something_else_is_found) {
+    struct history_record *wrong = adjust(0, 5, 2, _i == 0 ? 14 : 15, 15);
+    struct history_record *snapshot = get_of(_i == 0 ? 15 : 14, get(100, 2, 0));
+    store(2, 0);
+    store_total(15);
+    expect(CHECKER_TOTAL, _i == 0 ? wrong : snapshot);
+}
+END_TEST
+
+START_TEST(an_adjust_that_is_refused_with_enough_available_is_found) {
+    struct history_record *refused = refuse_as(HISTORY_NOT_ENOUGH, adjust(0, -5, 1, 10, 10));
+    expect(CHECKER_SUMS, refused);
+}
+END_TEST
+
+START_TEST(a_reservation_that_lasts_not_as_long_as_its_request_names_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    a->lifetime_s = 5;
+    store(2, 1, row_of(a));
+    expect(CHECKER_LIFETIME, a);
+}
+END_TEST
+
+START_TEST(a_change_of_another_version_than_it_names_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *b = reserve(100, "B", 1, 3, 5);
+    b->expected_version = 1;
+    store(3, 2, row_of(a), row_of(b));
+    expect(CHECKER_VERSION, b);
+}
+END_TEST
+
+START_TEST(two_changes_of_the_version_that_both_name_are_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *b = reserve(1, "B", 1, 2, 5);
+    a->expected_version = b->expected_version = 1;
+    store(2, 2, row_of(a), row_of(b));
+    expect(CHECKER_VERSION, b);
+}
+END_TEST
+
+/* 0: it named the present one, 1: it named none. */
+START_TEST(a_version_that_is_refused_without_reason_is_found) {
+    struct history_record *refused = refuse_as(HISTORY_OTHER_VERSION, reserve(0, "A", 4, 1, 10));
+    refused->expected_version = _i == 0 ? 1 : 0;
+    expect(CHECKER_VERSION, refused);
+}
+END_TEST
+
 static void add_legal(TCase *legal) {
     tcase_add_test(legal, what_happens_one_after_the_other_is_legal);
     tcase_add_test(legal, one_commit_may_have_had_any_order);
@@ -880,6 +1385,49 @@ static void add_requests_and_reservations(TCase *found) {
     tcase_add_test(found, a_store_older_than_an_answer_is_found);
 }
 
+static void add_legal_sales(TCase *legal) {
+    tcase_add_test(legal, what_is_confirmed_leaves_the_reservation_and_the_total);
+    tcase_add_test(legal, confirms_and_adjusts_of_one_commit_may_have_had_any_order);
+    tcase_add_loop_test(legal, a_confirm_of_unknown_outcome_may_or_may_not_have_happened, 0, 2);
+    tcase_add_test(legal, a_confirm_of_unknown_outcome_may_come_late_to_an_extended_reservation);
+    tcase_add_loop_test(legal, an_adjust_of_unknown_outcome_may_or_may_not_have_happened, 0, 2);
+    tcase_add_test(legal, an_adjust_counts_from_its_version_on);
+    tcase_add_test(legal, an_extended_reservation_lives_until_its_new_expiry);
+    tcase_add_loop_test(legal, an_extend_of_unknown_outcome_may_or_may_not_have_happened, 0, 2);
+    tcase_add_test(legal, a_reservation_lasts_as_long_as_its_request_names);
+    tcase_add_test(legal, a_change_of_the_version_that_it_names_is_legal);
+}
+
+static void add_sales(TCase *found) {
+    tcase_add_test(found, a_unit_that_is_confirmed_twice_is_found);
+    tcase_add_test(found, a_part_that_leaves_the_wrong_rest_is_found);
+    tcase_add_test(found, a_confirmed_unit_that_returns_is_found);
+    tcase_add_test(found, a_confirmed_unit_that_returns_to_the_store_is_found);
+    tcase_add_test(found, a_confirmed_reservation_that_is_still_there_is_found);
+    tcase_add_test(found, a_confirm_that_tells_a_wrong_total_is_found);
+    tcase_add_test(found, a_confirm_that_changes_what_is_available_is_found);
+    tcase_add_test(found, a_total_that_falls_without_a_confirm_is_found);
+    tcase_add_loop_test(found, a_change_of_unknown_outcome_that_comes_too_late_is_found, 0, 2);
+    tcase_add_test(found, an_expired_reservation_that_is_confirmed_is_found);
+    tcase_add_test(found, an_expired_reservation_that_is_extended_is_found);
+    tcase_add_loop_test(found, an_extend_to_a_wrong_time_is_found, 0, 3);
+    tcase_add_loop_test(found, an_extended_reservation_that_goes_at_its_first_expiry_is_found, 0,
+                        4);
+    tcase_add_test(found, an_extended_reservation_that_outlives_its_new_expiry_is_found);
+    tcase_add_loop_test(found, an_expiry_that_moves_without_an_extend_is_found, 0, 2);
+    tcase_add_loop_test(found, a_repeated_sale_that_is_not_answered_as_it_was_is_found, 0, 3);
+    tcase_add_loop_test(found, a_confirm_refused_although_there_is_something_is_found, 0, 3);
+    tcase_add_loop_test(found, a_confirm_refused_for_the_wrong_reason_is_found, 0, 2);
+    tcase_add_test(found, a_look_that_shows_other_units_is_found);
+    tcase_add_test(found, a_look_that_is_older_than_an_answer_is_found);
+    tcase_add_loop_test(found, an_adjust_by_something_else_is_found, 0, 2);
+    tcase_add_test(found, an_adjust_that_is_refused_with_enough_available_is_found);
+    tcase_add_test(found, a_reservation_that_lasts_not_as_long_as_its_request_names_is_found);
+    tcase_add_test(found, a_change_of_another_version_than_it_names_is_found);
+    tcase_add_test(found, two_changes_of_the_version_that_both_name_are_found);
+    tcase_add_loop_test(found, a_version_that_is_refused_without_reason_is_found, 0, 2);
+}
+
 static TCase *new_case(Suite *suite, const char *name) {
     TCase *tests = tcase_create(name);
     tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -891,7 +1439,9 @@ int main(void) {
     Suite *suite = suite_create("checker");
     TCase *legal = new_case(suite, "legal"), *found = new_case(suite, "found");
     add_legal(legal);
+    add_legal_sales(legal);
     add_totals_and_snapshots(found);
     add_requests_and_reservations(found);
+    add_sales(found);
     return check_main(suite);
 }
