@@ -164,10 +164,22 @@ START_TEST(a_difference_has_a_sign) {
 END_TEST
 
 START_TEST(what_is_no_difference_is_refused) {
-    static const char *const texts[] = {
-        "5",  "0",    "+0",          "-0",          "+",
-        "",   "+-5",  "++5",         "+ 5",         "5+",
-        "+x", "+1.5", "+1000000001", "-1000000001", "+99999999999999999999"};
+    static const char *const texts[] = {"5",
+                                        "55",
+                                        "0",
+                                        "+0",
+                                        "-0",
+                                        "+",
+                                        "",
+                                        "+-5",
+                                        "++5",
+                                        "+ 5",
+                                        "5+",
+                                        "+x",
+                                        "+1.5",
+                                        "+1000000001",
+                                        "-1000000001",
+                                        "+99999999999999999999"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         refuse(WORDS("products", "adjust", "P", texts[i]), "a difference is +N or -N");
     }
