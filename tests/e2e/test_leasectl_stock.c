@@ -252,6 +252,8 @@ START_TEST(a_terminal_shows_how_far_an_import_is) {
     const char *const env[] = {tool_connection(), NULL};
     process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
     ck_assert_str_eq(tool_finish(0), "CREATED EXISTING REFUSED\n      2        0       0\n");
+    struct pollfd ready = {.fd = terminal, .events = POLLIN};
+    ck_assert_int_eq(poll(&ready, 1, 0), 1);
     ssize_t length = read(terminal, shown, sizeof shown - 1);
     ck_assert_int_gt(length, 0);
     shown[length] = '\0';

@@ -1,8 +1,8 @@
 /*
  * operator_tool.h - leasectl as an operator runs it, beside the handlers of instance_pair.h.
  *
- * Rules    One runs at a time, `tool`. What should not happen to a test fails it, with what the tool
- *          has printed: stdout and stderr together.
+ * Rules    One runs at a time, `tool`. What should not happen to a test fails it, with what the
+ *          tool has printed: stdout and stderr together.
  * Threads  One test's.
  */
 #ifndef SUPPORT_OPERATOR_TOOL_H
@@ -36,8 +36,8 @@ void tool_start(const char *const *words);
 void tool_start_with(struct process *process, const char *setting, const char *const *words);
 
 /*
- * Waits for its end, and checks the exit code. Returns what it has printed, valid until the next one
- * ends.
+ * Waits for its end, and checks the exit code. Returns what it has printed, valid until the next
+ * one ends.
  */
 const char *tool_finish(int exit_code);
 
