@@ -42,8 +42,8 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         if (devhost) {
             if (target[1] !~ /^(devhost|base)$/) complain("devhost uses only base/, not " $2)
         } else if (leasectl && target[1] ~ /^(leasectl|wiring|functions)$/) {
-            if (target[1] == "functions" && $2 != "functions/inventory_view.h")
-                complain("leasectl uses only functions/inventory_view.h, not " $2)
+            if (target[1] == "functions" && $2 !~ /^functions\/(inventory|reservation)_view[.]h$/)
+                complain("leasectl uses only the views of functions/, not " $2)
         } else if (leasectl && target[1] == "server") {
             complain("leasectl serves no requests: no " $2)
         } else if (layer == "wiring" && target[1] ~ /^(server|functions)$/) {

@@ -92,3 +92,10 @@ bool uuid_v8_time(const char *text, int64_t *out_ms) {
     *out_ms = time_ms;
     return true;
 }
+
+void uuid_copy_lower_case(const char *text, char out[UUID_TEXT_BYTES]) {
+    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
+        out[i] = (char)(text[i] | 0x20); /* lower case: digits and '-' have this bit already */
+    }
+    out[UUID_TEXT_BYTES - 1] = '\0';
+}

@@ -49,4 +49,7 @@ bool uuid_v8_time(const char *text, int64_t *out_ms);
 /* Returns whether `text` is 8-4-4-4-12 hexadecimal digits of either case. */
 bool uuid_is_valid(const char *text);
 
+/* Copies a valid UUID in lower case, as reservations' ids are stored. */
+void uuid_copy_lower_case(const char *text, char out[UUID_TEXT_BYTES]);
+
 #endif

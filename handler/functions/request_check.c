@@ -183,13 +183,6 @@ static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES],
     return true;
 }
 
-static void copy_lower_case(const char *id, char out[UUID_TEXT_BYTES]) {
-    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        out[i] = (char)(id[i] | 0x20); /* lower case: digits and '-' have this bit already */
-    }
-    out[UUID_TEXT_BYTES - 1] = '\0';
-}
-
 bool request_check_route_reservation(const struct function_request *request,
                                      char out[UUID_TEXT_BYTES], struct http_response *response) {
     const char *id = function_request_param(request, "reservationId");
@@ -197,7 +190,7 @@ bool request_check_route_reservation(const struct function_request *request,
         api_answer_error(response, 400, "InvalidReservationId", "A reservation id is a UUID.");
         return false;
     }
-    copy_lower_case(id, out);
+    uuid_copy_lower_case(id, out);
     return true;
 }
 
@@ -212,7 +205,7 @@ static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES],
                          "reservationId must be a UUID, or absent.");
         return false;
     }
-    copy_lower_case(id, out);
+    uuid_copy_lower_case(id, out);
     return true;
 }
 

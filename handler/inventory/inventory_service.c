@@ -361,7 +361,7 @@ void inventory_service_take_snapshot(struct inventory_service *service,
 
 struct snapshot_call {
     struct loop_call call;
-    struct inventory_snapshot snapshot;
+    struct inventory_snapshot *snapshot;
 };
 
 static void end_snapshot_call(struct inventory_snapshot *snapshot) {
@@ -371,28 +371,37 @@ static void end_snapshot_call(struct inventory_snapshot *snapshot) {
 
 static void begin_snapshot_call(void *context) {
     struct snapshot_call *own = context;
-    own->snapshot.correlation = correlation_current();
-    inventory_service_take_snapshot(own->snapshot.service, &own->snapshot);
+    own->snapshot->correlation = correlation_current();
+    inventory_service_take_snapshot(own->snapshot->service, own->snapshot);
+}
+
+enum status inventory_service_wait_for_snapshot(struct inventory_service *service,
+                                                struct inventory_snapshot *snapshot,
+                                                struct error *err) {
+    struct snapshot_call own = {.snapshot = snapshot};
+    snapshot->service = service;
+    snapshot->done = end_snapshot_call;
+    snapshot->context = &own;
+    loop_call_run(&own.call, service->platform->loop, begin_snapshot_call, &own);
+    if (snapshot->status != STATUS_OK && err != NULL) {
+        *err = snapshot->failure;
+    }
+    return snapshot->status;
 }
 
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms,
                                   struct error *err) {
-    struct snapshot_call own = {
-        .snapshot = {.service = service, .product_id = product_id, .done = end_snapshot_call}};
-    own.snapshot.context = &own;
-    loop_call_run(&own.call, service->platform->loop, begin_snapshot_call, &own);
-    if (own.snapshot.status == STATUS_OK) {
+    struct inventory_snapshot snapshot = {.product_id = product_id};
+    enum status status = inventory_service_wait_for_snapshot(service, &snapshot, err);
+    if (status == STATUS_OK) {
         product_state_cleanup(state);
-        *state = own.snapshot.state;
-        *out_now_ms = own.snapshot.now_ms;
-        return STATUS_OK;
+        *state = snapshot.state;
+        *out_now_ms = snapshot.now_ms;
+    } else {
+        product_state_cleanup(&snapshot.state);
     }
-    product_state_cleanup(&own.snapshot.state);
-    if (err != NULL) {
-        *err = own.snapshot.failure;
-    }
-    return own.snapshot.status;
+    return status;
 }
 
 /* ---- which leases are wanted ---- */

@@ -149,8 +149,15 @@ enum status inventory_service_run(struct inventory_service *service,
                                   struct inventory_request *request, struct error *err) MUST_CHECK;
 
 /*
- * inventory_service_take_snapshot, into `state` (initialized). Unless STATUS_OK it is untouched.
- * `err` may be NULL.
+ * inventory_service_take_snapshot, with the calling thread's correlation. Returns the snapshot's
+ * status. In any case the caller cleans up its `state`. `err` may be NULL.
+ */
+enum status inventory_service_wait_for_snapshot(struct inventory_service *service,
+                                                struct inventory_snapshot *snapshot,
+                                                struct error *err) MUST_CHECK;
+
+/*
+ * The same for all rows of a product, into `state` (initialized). Unless STATUS_OK it is untouched.
  */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms,

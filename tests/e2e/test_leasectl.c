@@ -16,22 +16,19 @@
 #include "support/load/load_client.h"
 #include "support/processes/check_main.h"
 #include "support/processes/instance_pair.h"
+#include "support/processes/operator_tool.h"
 #include "support/proxies/fault_proxy.h"
 
 enum {
-    MAX_WORDS = 8,
     ADDERS = 4,
     HANDLERS = 3,
     CLIENTS = 24,
     SETS = 12,
     LAST_TOTAL = 20000 + SETS,
     LOAD_MS = 3000,
-    TIMEOUT_MS = 60000,
-    EXIT_REFUSED = 2,
 };
 
 #define WORK(time) "Inventory:ProcessingTime=" time
-#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define SCREEN_ENTER "\033[?1049h\033[?25l"
 #define SCREEN_CLEAR "\033[H\033[J"
 #define SCREEN_LEAVE "\033[?25h\033[?1049l"
@@ -40,134 +37,48 @@ enum {
 static struct app *const holder = &instance_pair.holder;
 static struct app *const other = &instance_pair.other;
 static struct app third;
-static struct process tool;
-static char *printed; /* by the tool, when it had ended */
-static struct fault_proxy *blob_proxy, *table_proxy;
-static char through_proxies[AZURITE_CONNECTION_STRING_BYTES]; /* "": straight to storage */
-
 static void set_up(void) {
     memset(&third, 0, sizeof third);
-    memset(&tool, 0, sizeof tool);
-    blob_proxy = table_proxy = NULL;
-    through_proxies[0] = '\0';
-    instance_set_up();
+    tool_set_up();
 }
 
 static void tear_down(void) {
-    process_cleanup(&tool);
-    free(printed);
-    printed = NULL;
     app_cleanup(&third);
-    fault_proxy_free(blob_proxy);
-    fault_proxy_free(table_proxy);
-    instance_tear_down();
-}
-
-static const char *program(void) {
-    static char path[4096];
-    const char *folder = getenv("LEASEHOLD_BIN");
-    ck_assert_msg(folder != NULL, "LEASEHOLD_BIN is not set: run the tests with `make test`");
-    snprintf(path, sizeof path, "%s/leasectl", folder);
-    return path;
-}
-
-static const char *connection_setting(void) {
-    static char setting[AZURITE_CONNECTION_STRING_BYTES + 64];
-    snprintf(setting, sizeof setting, "DistributedLeasing__ConnectionString=%s",
-             through_proxies[0] == '\0' ? instance_pair.azurite.connection_string
-                                        : through_proxies);
-    return setting;
-}
-
-static void start_with(struct process *process, const char *setting, const char *const *words) {
-    const char *argv[MAX_WORDS + 2] = {program()};
-    for (int i = 0; words[i] != NULL; i++) {
-        ck_assert_int_lt(i, MAX_WORDS);
-        argv[i + 1] = words[i];
-    }
-    const char *const env[] = {connection_setting(), setting, NULL};
-    process_start(process, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
-}
-
-static void start(const char *const *words) {
-    process_cleanup(&tool);
-    start_with(&tool, NULL, words);
-}
-
-/*
- * Waits for its end, checks the exit code, and answers what it has printed: good until the next one
- * ends.
- */
-static const char *finish(int exit_code) {
-    int ended = process_wait(&tool, TIMEOUT_MS);
-    free(printed);
-    printed = process_output_from(&tool, 0);
-    ck_assert_msg(ended == exit_code, "it ended with %d, not %d:\n%s", ended, exit_code, printed);
-    return printed;
-}
-
-static const char *run(const char *const *words, int exit_code) {
-    start(words);
-    return finish(exit_code);
-}
-
-static void expect(const char *const *words, int exit_code, const char *text) {
-    const char *output = run(words, exit_code);
-    ck_assert_msg(strstr(output, text) != NULL, "no \"%s\" in:\n%s", text, output);
-}
-
-/* A number of `leasectl show`. */
-static int64_t shown(const char *product_id, const char *key) {
-    const char *output = run(WORDS("--json", "show", product_id), 0);
-    cJSON *snapshot = NULL;
-    int64_t value = 0;
-    struct error err;
-    ck_assert_msg(json_parse(output, strlen(output), &snapshot, &err) == STATUS_OK, "%s: %s",
-                  err.message, output);
-    ck_assert_msg(json_int64(snapshot, key, &value), "no %s in %s", key, output);
-    cJSON_Delete(snapshot);
-    return value;
-}
-
-static void expect_product(const char *product_id, int64_t total, int64_t available,
-                           int64_t version) {
-    ck_assert_int_eq(shown(product_id, "totalQuantity"), total);
-    ck_assert_int_eq(shown(product_id, "availableQuantity"), available);
-    ck_assert_int_eq(shown(product_id, "version"), version);
+    tool_tear_down();
 }
 
 START_TEST(an_empty_account_can_be_filled) {
-    expect(WORDS("leases", "list", "--json"), 0, "[]\n");
-    expect(WORDS("show", "A-1"), 1, "TableNotFound");
-    expect(WORDS("products", "set", "A-1", "1"), 1, "TableNotFound");
-    expect(WORDS("products", "list"), 1, "TableNotFound"); /* nobody has made one */
-    expect(WORDS("products", "add", "B-2", "7"), 0, "B-2");
-    ck_assert_str_eq(run(WORDS("products", "add", "A-1", "100"), 0),
+    tool_expect(TOOL_WORDS("leases", "list", "--json"), 0, "[]\n");
+    tool_expect(TOOL_WORDS("show", "A-1"), 1, "TableNotFound");
+    tool_expect(TOOL_WORDS("products", "set", "A-1", "1"), 1, "TableNotFound");
+    tool_expect(TOOL_WORDS("products", "list"), 1, "TableNotFound"); /* nobody has made one */
+    tool_expect(TOOL_WORDS("products", "add", "B-2", "7"), 0, "B-2");
+    ck_assert_str_eq(tool_run(TOOL_WORDS("products", "add", "A-1", "100"), 0),
                      "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
                      "A-1       100       100        0       1\n");
     ck_assert_str_eq(
-        run(WORDS("products", "list", "--json"), 0),
+        tool_run(TOOL_WORDS("products", "list", "--json"), 0),
         "[{\"productId\":\"A-1\",\"totalQuantity\":100,\"availableQuantity\":100,"
         "\"reservedQuantity\":0,"
         "\"version\":1},{\"productId\":\"B-2\",\"totalQuantity\":7,\"availableQuantity\":7,"
         "\"reservedQuantity\":0,\"version\":1}]\n");
-    expect(WORDS("products", "add", "A-1", "5"), EXIT_REFUSED, "it already exists");
-    expect_product("A-1", 100, 100, 1);
+    tool_expect(TOOL_WORDS("products", "add", "A-1", "5"), TOOL_REFUSED, "it already exists");
+    tool_expect_product("A-1", 100, 100, 1);
 }
 END_TEST
 
 START_TEST(handlers_sell_what_was_added_and_what_a_total_has_grown_by) {
     instance_start(holder, NULL);
-    expect(WORDS("products", "add", "NEW-1", "10"), 0, "NEW-1");
+    tool_expect(TOOL_WORDS("products", "add", "NEW-1", "10"), 0, "NEW-1");
     instance_expect_reserve(holder, "NEW-1", 10, 200, "\"success\":true");
     instance_expect_reserve(holder, "NEW-1", 1, 409, "Available: 0");
-    ck_assert_str_eq(run(WORDS("products", "set", "NEW-1", "15"), 0),
+    ck_assert_str_eq(tool_run(TOOL_WORDS("products", "set", "NEW-1", "15"), 0),
                      "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
                      "NEW-1      15         5       10       3\n");
     instance_expect_reserve(holder, "NEW-1", 5, 200, "\"success\":true");
-    expect(WORDS("products", "set", "NEW-1", "14"), EXIT_REFUSED,
-           "the total of NEW-1 cannot be 14: 15 units are reserved; it is still 15");
-    expect_product("NEW-1", 15, 0, 4);
+    tool_expect(TOOL_WORDS("products", "set", "NEW-1", "14"), TOOL_REFUSED,
+                "the total of NEW-1 cannot be 14: 15 units are reserved; it is still 15");
+    tool_expect_product("NEW-1", 15, 0, 4);
     instance_assert_calm(holder);
     instance_stop(holder);
 }
@@ -176,53 +87,35 @@ END_TEST
 START_TEST(a_product_is_shown_as_GetInventory_shows_it) {
     instance_start(holder, NULL);
     instance_expect_reserve(holder, "PROD-001", 5, 200, "\"success\":true");
-    const char *output = run(WORDS("show", "PROD-001"), 0);
+    const char *output = tool_run(TOOL_WORDS("show", "PROD-001"), 0);
     ck_assert_ptr_nonnull(strstr(output, "availableQuantity 95\n"));
     ck_assert_ptr_nonnull(strstr(output, "version           2\n"));
     ck_assert_ptr_nonnull(strstr(output, "etag              W/\"datetime'"));
     ck_assert_ptr_nonnull(strstr(output, "dueAt             20"));
     ck_assert_ptr_nonnull(strstr(output, " CUST-123 "));
-    expect(WORDS("show", "NONE"), EXIT_REFUSED, "there is no product NONE");
-    expect(WORDS("products", "set", "NONE", "1"), EXIT_REFUSED, "there is no product NONE");
-    ck_assert_ptr_null(strstr(run(WORDS("leases", "list"), 0), "NONE"));
+    tool_expect(TOOL_WORDS("show", "NONE"), TOOL_REFUSED, "there is no product NONE");
+    tool_expect(TOOL_WORDS("products", "set", "NONE", "1"), TOOL_REFUSED,
+                "there is no product NONE");
+    ck_assert_ptr_null(strstr(tool_run(TOOL_WORDS("leases", "list"), 0), "NONE"));
     instance_stop(holder);
 }
 END_TEST
 
-/*
- * Storage tells its time in whole seconds, so that a program that has just begun may be a second
- * behind.
- */
-static void expect_soon(const char *const *words, const char *text) {
-    int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
-    for (;;) {
-        start(words);
-        process_wait(&tool, TIMEOUT_MS);
-        char *output = process_output_from(&tool, 0);
-        if (strstr(output, text) != NULL) {
-            free(output);
-            return;
-        }
-        ck_assert_msg(process_now_ms() < deadline_ms, "no \"%s\" in:\n%s", text, output);
-        free(output);
-    }
-}
-
 START_TEST(what_has_expired_is_available_in_the_list_too) {
     instance_start(holder, (const char *const[]){"Inventory:ReservationLifetime=00:00:01", NULL});
     instance_expect_reserve(holder, "PROD-001", 60, 200, "\"success\":true");
-    expect_soon(WORDS("products", "list"), "PROD-001   100       100        0       2\n");
-    expect_soon(WORDS("products", "set", "PROD-001", "3"),
-                "PROD-001     3         3        0       3\n");
+    tool_expect_soon(TOOL_WORDS("products", "list"), "PROD-001   100       100        0       2\n");
+    tool_expect_soon(TOOL_WORDS("products", "set", "PROD-001", "3"),
+                     "PROD-001     3         3        0       3\n");
     instance_stop(holder);
 }
 END_TEST
 
 START_TEST(settings_come_from_the_handlers_own_file) {
     instance_start(holder, NULL); /* its folder has a local.settings.json */
-    const char *const argv[] = {program(), "products", "list", NULL};
+    const char *const argv[] = {tool_program(), "products", "list", NULL};
     process_start(&tool, &(struct process_options){.argv = argv, .cwd = holder->folder});
-    ck_assert_ptr_nonnull(strstr(finish(0), "PROD-003"));
+    ck_assert_ptr_nonnull(strstr(tool_finish(0), "PROD-003"));
     instance_stop(holder);
 }
 END_TEST
@@ -230,11 +123,11 @@ END_TEST
 START_TEST(a_set_waits_for_the_reserve_in_progress) {
     int held = instance_hold((const char *const[]){WORK("00:00:03"), NULL}, 5);
     size_t mark = azurite_mark(&instance_pair.azurite);
-    start(WORDS("products", "set", "PROD-001", "150"));
+    tool_start(TOOL_WORDS("products", "set", "PROD-001", "150"));
     instance_wait_for_requests(mark, LEASE_CONFLICT, 1, INSTANCE_PATIENCE_MS);
     ck_assert_int_eq(tool.exit_code, PROCESS_RUNNING);
     instance_expect_answer(held, 200, "\"availableQuantity\":95");
-    const char *output = finish(0);
+    const char *output = tool_finish(0);
     ck_assert_msg(strstr(output, "PROD-001   150       145        5       3\n") != NULL, "%s",
                   output);
     instance_stop(holder);
@@ -243,34 +136,34 @@ END_TEST
 
 START_TEST(a_set_that_gets_no_turn_is_refused) {
     int held = instance_hold((const char *const[]){WORK("00:01:00"), NULL}, 5);
-    start_with(&tool, "DistributedLeasing__AcquireTimeout=00:00:01",
-               WORDS("products", "set", "PROD-001", "150"));
-    ck_assert_ptr_nonnull(strstr(finish(EXIT_REFUSED), "product PROD-001 is busy"));
+    tool_start_with(&tool, "DistributedLeasing__AcquireTimeout=00:00:01",
+                    TOOL_WORDS("products", "set", "PROD-001", "150"));
+    ck_assert_ptr_nonnull(strstr(tool_finish(TOOL_REFUSED), "product PROD-001 is busy"));
     close(held);
-    expect_product("PROD-001", 100, 100, 1);
+    tool_expect_product("PROD-001", 100, 100, 1);
 }
 END_TEST
 
 START_TEST(a_set_that_waits_ends_on_ctrl_c) {
     int held = instance_hold((const char *const[]){WORK("00:01:00"), NULL}, 5);
     size_t mark = azurite_mark(&instance_pair.azurite);
-    start(WORDS("products", "set", "PROD-001", "150"));
+    tool_start(TOOL_WORDS("products", "set", "PROD-001", "150"));
     instance_wait_for_requests(mark, LEASE_CONFLICT, 1, INSTANCE_PATIENCE_MS);
     process_signal(&tool, SIGINT);
     int64_t start_ms = process_now_ms();
-    finish(1);
+    tool_finish(1);
     ck_assert_int_le(process_now_ms() - start_ms, 3000);
     close(held);
-    expect_product("PROD-001", 100, 100, 1);
+    tool_expect_product("PROD-001", 100, 100, 1);
 }
 END_TEST
 
 START_TEST(a_lease_that_is_released_after_a_set_is_free_at_once) {
     instance_start(holder, NULL);
-    run(WORDS("products", "set", "PROD-001", "150"), 0);
-    expect(WORDS("leases", "list"), 0, "inventory-PROD-001 available -");
-    expect(WORDS("leases", "break", "inventory-PROD-001"), EXIT_REFUSED,
-           "nobody holds the lease inventory-PROD-001");
+    tool_run(TOOL_WORDS("products", "set", "PROD-001", "150"), 0);
+    tool_expect(TOOL_WORDS("leases", "list"), 0, "inventory-PROD-001 available -");
+    tool_expect(TOOL_WORDS("leases", "break", "inventory-PROD-001"), TOOL_REFUSED,
+                "nobody holds the lease inventory-PROD-001");
     ck_assert(instance_lease_is_free("PROD-001"));
     instance_stop(holder);
 }
@@ -282,17 +175,17 @@ START_TEST(a_product_that_many_add_at_once_is_there_once) {
     struct process adders[ADDERS];
     int added = 0;
     for (int i = 0; i < ADDERS; i++) {
-        start_with(&adders[i], NULL, WORDS("products", "add", "SAME", "10"));
+        tool_start_with(&adders[i], NULL, TOOL_WORDS("products", "add", "SAME", "10"));
     }
     for (int i = 0; i < ADDERS; i++) {
-        int exit_code = process_wait(&adders[i], TIMEOUT_MS);
-        ck_assert_msg(exit_code == 0 || exit_code == EXIT_REFUSED, "%d: %s", exit_code,
+        int exit_code = process_wait(&adders[i], TOOL_TIMEOUT_MS);
+        ck_assert_msg(exit_code == 0 || exit_code == TOOL_REFUSED, "%d: %s", exit_code,
                       process_output_from(&adders[i], 0));
         added += exit_code == 0;
         process_cleanup(&adders[i]);
     }
     ck_assert_int_eq(added, 1);
-    expect_product("SAME", 10, 10, 1);
+    tool_expect_product("SAME", 10, 10, 1);
 }
 END_TEST
 
@@ -301,9 +194,9 @@ static void start_sets(const char *product_id) {
     char script[4096 + 256];
     snprintf(script, sizeof script,
              "for n in $(seq 1 %d); do '%s' products set %s $((20000 + n)) || exit 1; done", SETS,
-             program(), product_id);
+             tool_program(), product_id);
     const char *const argv[] = {"sh", "-c", script, NULL};
-    const char *const env[] = {connection_setting(), "DistributedLeasing__AcquireTimeout=00:00:30",
+    const char *const env[] = {tool_connection(), "DistributedLeasing__AcquireTimeout=00:00:30",
                                NULL};
     process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
 }
@@ -324,21 +217,21 @@ START_TEST(nothing_is_lost_while_three_handlers_reserve) {
                        (const char *const[]){"DistributedLeasing:AcquireTimeout=00:00:30", NULL});
         ports[i] = handlers[i]->port;
     }
-    run(WORDS("products", "set", "PROD-003", "20000"), 0);
+    tool_run(TOOL_WORDS("products", "set", "PROD-003", "20000"), 0);
     struct load load;
     struct load_result result;
     load_open(&load, ports, HANDLERS, CLIENTS, "/api/inventory/PROD-003/reserve",
               "{\"quantity\":1,\"customerId\":\"CUST-123\"}");
     process_cleanup(&tool);
     start_sets("PROD-003");
-    load_run(&load, LOAD_MS, TIMEOUT_MS, &result);
-    finish(0);
+    load_run(&load, LOAD_MS, TOOL_TIMEOUT_MS, &result);
+    tool_finish(0);
     int reserved = count_answers(&result, 200);
     ck_assert_uint_eq(result.count, (size_t)reserved);
     ck_assert_int_ge(reserved, CLIENTS);
     ck_assert_int_eq(instance_available(holder, "PROD-003"), LAST_TOTAL - reserved);
-    ck_assert_int_eq(shown("PROD-003", "totalQuantity"), LAST_TOTAL);
-    ck_assert_int_eq(shown("PROD-003", "reservedQuantity"), reserved);
+    ck_assert_int_eq(tool_shown("PROD-003", "totalQuantity"), LAST_TOTAL);
+    ck_assert_int_eq(tool_shown("PROD-003", "reservedQuantity"), reserved);
     load_result_cleanup(&result);
     load_close(&load);
     for (int i = 0; i < HANDLERS; i++) {
@@ -350,71 +243,68 @@ END_TEST
 
 /* ---- answers that are lost ---- */
 
-static void go_through_proxies(void) {
-    blob_proxy = fault_proxy_new(instance_pair.azurite.blob_port, 1);
-    table_proxy = fault_proxy_new(instance_pair.azurite.table_port, 1);
-    azurite_write_connection_string(fault_proxy_port(blob_proxy), fault_proxy_port(table_proxy),
-                                    through_proxies);
-}
-
 static int lose_answer(const char *path) {
-    return fault_proxy_add(table_proxy, &(struct fault_rule){.method = "POST",
-                                                             .path_contains = path,
-                                                             .times = 1,
-                                                             .kind = FAULT_RESET_AFTER});
+    return fault_proxy_add(tool_table_proxy, &(struct fault_rule){.method = "POST",
+                                                                  .path_contains = path,
+                                                                  .times = 1,
+                                                                  .kind = FAULT_RESET_AFTER});
 }
 
 START_TEST(a_change_whose_answer_is_lost_happens_once) {
-    go_through_proxies();
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    tool_go_through_proxies();
+    tool_run(TOOL_WORDS("products", "add", "PROD-001", "100"), 0);
     int batch = lose_answer("$batch");
-    expect(WORDS("products", "set", "PROD-001", "150"), 0,
-           "PROD-001   150       150        0       2\n");
-    ck_assert_int_eq(fault_proxy_applied(table_proxy, batch), 1);
+    tool_expect(TOOL_WORDS("products", "set", "PROD-001", "150"), 0,
+                "PROD-001   150       150        0       2\n");
+    ck_assert_int_eq(fault_proxy_applied(tool_table_proxy, batch), 1);
     int insert = lose_answer("/inventory");
-    expect(WORDS("products", "add", "PROD-002", "50"), 0,
-           "PROD-002    50        50        0       1\n");
-    ck_assert_int_eq(fault_proxy_applied(table_proxy, insert), 1);
-    expect_product("PROD-001", 150, 150, 2);
-    expect_product("PROD-002", 50, 50, 1);
+    tool_expect(TOOL_WORDS("products", "add", "PROD-002", "50"), 0,
+                "PROD-002    50        50        0       1\n");
+    ck_assert_int_eq(fault_proxy_applied(tool_table_proxy, insert), 1);
+    tool_expect_product("PROD-001", 150, 150, 2);
+    tool_expect_product("PROD-002", 50, 50, 1);
 }
 END_TEST
 
 /* A 404 of a gateway's is no word about a product or a lease. */
 START_TEST(what_a_gateway_answers_is_no_word_of_storages) {
-    go_through_proxies();
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    tool_go_through_proxies();
+    tool_run(TOOL_WORDS("products", "add", "PROD-001", "100"), 0);
     const struct fault_rule gateway = {
         .kind = FAULT_STATUS_BEFORE, .status = 404, .retry_after_s = 3600};
-    fault_proxy_add(blob_proxy, &gateway);
-    fault_proxy_add(table_proxy, &gateway);
-    expect(WORDS("show", "PROD-001"), 1, "answered, but not by storage: 404");
-    expect(WORDS("products", "list"), 1, "answered, but not by storage: 404");
-    expect(WORDS("products", "set", "PROD-001", "150"), 1, "answered, but not by storage: 404");
-    expect(WORDS("products", "add", "PROD-002", "50"), 1, "answered, but not by storage: 404");
-    expect(WORDS("leases", "list"), 1, "answered, but not by storage: 404");
-    expect(WORDS("leases", "break", "inventory-PROD-001"), 1, "answered, but not by storage: 404");
-    fault_proxy_clear(blob_proxy);
-    fault_proxy_clear(table_proxy);
-    expect_product("PROD-001", 100, 100, 1);
+    fault_proxy_add(tool_blob_proxy, &gateway);
+    fault_proxy_add(tool_table_proxy, &gateway);
+    tool_expect(TOOL_WORDS("show", "PROD-001"), 1, "answered, but not by storage: 404");
+    tool_expect(TOOL_WORDS("products", "list"), 1, "answered, but not by storage: 404");
+    tool_expect(TOOL_WORDS("products", "set", "PROD-001", "150"), 1,
+                "answered, but not by storage: 404");
+    tool_expect(TOOL_WORDS("products", "add", "PROD-002", "50"), 1,
+                "answered, but not by storage: 404");
+    tool_expect(TOOL_WORDS("leases", "list"), 1, "answered, but not by storage: 404");
+    tool_expect(TOOL_WORDS("leases", "break", "inventory-PROD-001"), 1,
+                "answered, but not by storage: 404");
+    fault_proxy_clear(tool_blob_proxy);
+    fault_proxy_clear(tool_table_proxy);
+    tool_expect_product("PROD-001", 100, 100, 1);
 }
 END_TEST
 
 /* A set whose commit storage has carried out, and whose answer does not come. */
 static void start_set_without_answer(enum fault_kind kind) {
-    go_through_proxies();
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
-    int rule = fault_proxy_add(
-        table_proxy, &(struct fault_rule){
-                         .path_contains = "$batch", .times = 1, .kind = kind, .delay_ms = 1500});
-    start(WORDS("products", "set", "PROD-001", "150"));
-    fault_proxy_await(table_proxy, rule, 1);
+    tool_go_through_proxies();
+    tool_run(TOOL_WORDS("products", "add", "PROD-001", "100"), 0);
+    int rule =
+        fault_proxy_add(tool_table_proxy,
+                        &(struct fault_rule){
+                            .path_contains = "$batch", .times = 1, .kind = kind, .delay_ms = 1500});
+    tool_start(TOOL_WORDS("products", "set", "PROD-001", "150"));
+    fault_proxy_await(tool_table_proxy, rule, 1);
     process_signal(&tool, SIGINT);
 }
 
 START_TEST(a_commit_on_its_way_is_finished_on_ctrl_c) {
     start_set_without_answer(FAULT_DELAY_ANSWER);
-    ck_assert_ptr_nonnull(strstr(finish(0), "PROD-001   150       150        0       2\n"));
+    ck_assert_ptr_nonnull(strstr(tool_finish(0), "PROD-001   150       150        0       2\n"));
 }
 END_TEST
 
@@ -422,7 +312,7 @@ START_TEST(a_second_signal_cuts_short_what_is_on_its_way) {
     start_set_without_answer(FAULT_HANG_AFTER);
     process_signal(&tool, SIGTERM);
     int64_t start_ms = process_now_ms();
-    finish(1);
+    tool_finish(1);
     ck_assert_int_le(process_now_ms() - start_ms, 3000); /* one attempt would take 4 s */
 }
 END_TEST
@@ -434,13 +324,14 @@ START_TEST(a_broken_lease_is_lost_to_its_holder) {
         instance_hold((const char *const[]){WORK("00:00:30"),
                                             "DistributedLeasing:AutoRenewInterval=00:00:01", NULL},
                       5);
-    expect(WORDS("leases", "list"), 0, "inventory-PROD-001 leased fixed    20");
-    expect(WORDS("leases", "break", "PROD-001"), EXIT_REFUSED, "there is no lease PROD-001");
-    expect(WORDS("leases", "break", "inventory-PROD-001", "--json"), 0,
-           "{\"lease\":\"inventory-PROD-001\",\"broken\":true}\n");
+    tool_expect(TOOL_WORDS("leases", "list"), 0, "inventory-PROD-001 leased fixed    20");
+    tool_expect(TOOL_WORDS("leases", "break", "PROD-001"), TOOL_REFUSED,
+                "there is no lease PROD-001");
+    tool_expect(TOOL_WORDS("leases", "break", "inventory-PROD-001", "--json"), 0,
+                "{\"lease\":\"inventory-PROD-001\",\"broken\":true}\n");
     instance_expect_answer(held, 409, "\"LeaseLost\"");
-    expect(WORDS("leases", "list"), 0, "inventory-PROD-001 broken");
-    expect_product("PROD-001", 100, 100, 1);
+    tool_expect(TOOL_WORDS("leases", "list"), 0, "inventory-PROD-001 broken");
+    tool_expect_product("PROD-001", 100, 100, 1);
     instance_stop(holder);
 }
 END_TEST
@@ -449,7 +340,7 @@ END_TEST
 static void lease_blob(const char *name) {
     struct storage_connection *operator= & instance_pair.operator;
     char blob[64], id[UUID_TEXT_BYTES];
-    int64_t deadline_ms = storage_connection_deadline(operator, TIMEOUT_MS), sent_ms;
+    int64_t deadline_ms = storage_connection_deadline(operator, TOOL_TIMEOUT_MS), sent_ms;
     struct error err = {0};
     snprintf(blob, sizeof blob, "lease-%s", name);
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
@@ -468,10 +359,10 @@ START_TEST(a_lease_of_any_name_that_is_listed_can_be_broken) {
         char row[128];
         lease_blob(names[i]);
         snprintf(row, sizeof row, "\"lease\":\"%s\",\"state\":\"leased\"", names[i]);
-        expect(WORDS("leases", "list", "--json"), 0, row);
-        expect(WORDS("leases", "break", names[i]), 0, "Broken");
+        tool_expect(TOOL_WORDS("leases", "list", "--json"), 0, row);
+        tool_expect(TOOL_WORDS("leases", "break", names[i]), 0, "Broken");
         snprintf(row, sizeof row, "\"lease\":\"%s\",\"state\":\"broken\"", names[i]);
-        expect(WORDS("leases", "list", "--json"), 0, row);
+        tool_expect(TOOL_WORDS("leases", "list", "--json"), 0, row);
     }
 }
 END_TEST
@@ -489,7 +380,7 @@ static int count_in_output(const char *text) {
 }
 
 static void wait_for_output(const char *text, int count) {
-    int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
+    int64_t deadline_ms = process_now_ms() + TOOL_TIMEOUT_MS;
     while (count_in_output(text) < count) {
         ck_assert_msg(process_now_ms() < deadline_ms, "not %d times \"%s\":\n%s", count, text,
                       process_output_from(&tool, 0));
@@ -499,11 +390,11 @@ static void wait_for_output(const char *text, int count) {
 
 START_TEST(a_pipe_that_watches_gets_one_snapshot_after_the_other) {
     int held = instance_hold((const char *const[]){WORK("00:01:00"), NULL}, 5);
-    start(WORDS("watch"));
+    tool_start(TOOL_WORDS("watch"));
     wait_for_output("PROD-001   100       100        0       1 leased\n", 2);
     wait_for_output("PROD-002    50        50        0       1 -\n", 2);
     process_signal(&tool, SIGINT);
-    ck_assert_ptr_null(strchr(finish(0), '\033'));
+    ck_assert_ptr_null(strchr(tool_finish(0), '\033'));
     close(held);
 }
 END_TEST
@@ -511,14 +402,14 @@ END_TEST
 START_TEST(a_script_that_watches_gets_an_object_a_line) {
     static const char *const ids[] = {"A", "B", "C"};
     for (int i = 0; i < 3; i++) {
-        run(WORDS("products", "add", ids[i], "1"), 0);
-        run(WORDS("products", "set", ids[i], "2"), 0); /* makes its lease's blob */
+        tool_run(TOOL_WORDS("products", "add", ids[i], "1"), 0);
+        tool_run(TOOL_WORDS("products", "set", ids[i], "2"), 0); /* makes its lease's blob */
     }
-    start(WORDS("watch", "--json"));
+    tool_start(TOOL_WORDS("watch", "--json"));
     wait_for_output("\n", 2);
     process_signal(&tool, SIGTERM);
     char line[2048];
-    snprintf(line, sizeof line, "%s", finish(0));
+    snprintf(line, sizeof line, "%s", tool_finish(0));
     *strchr(line, '\n') = '\0';
     cJSON *snapshot = NULL;
     ck_assert_int_eq(json_parse(line, strlen(line), &snapshot, NULL), STATUS_OK);
@@ -535,26 +426,26 @@ START_TEST(a_script_that_watches_gets_an_object_a_line) {
 END_TEST
 
 START_TEST(a_watch_outlives_an_outage) {
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
-    go_through_proxies();
-    int refused =
-        fault_proxy_add(table_proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE,
-                                                          .times = 1,
-                                                          .status = 403,
-                                                          .error_code = "AuthorizationFailure"});
-    start(WORDS("watch"));
+    tool_run(TOOL_WORDS("products", "add", "PROD-001", "100"), 0);
+    tool_go_through_proxies();
+    int refused = fault_proxy_add(tool_table_proxy,
+                                  &(struct fault_rule){.kind = FAULT_STATUS_BEFORE,
+                                                       .times = 1,
+                                                       .status = 403,
+                                                       .error_code = "AuthorizationFailure"});
+    tool_start(TOOL_WORDS("watch"));
     wait_for_output("AuthorizationFailure", 1);
-    ck_assert_int_eq(fault_proxy_applied(table_proxy, refused), 1);
+    ck_assert_int_eq(fault_proxy_applied(tool_table_proxy, refused), 1);
     wait_for_output("PROD-001   100", 1);
     process_signal(&tool, SIGINT);
-    finish(0);
+    tool_finish(0);
 }
 END_TEST
 
 /* Reads what the terminal shows until it has `text`. */
 static void read_terminal(int terminal, char *shown_text, size_t size, const char *text) {
     size_t length = strlen(shown_text);
-    int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
+    int64_t deadline_ms = process_now_ms() + TOOL_TIMEOUT_MS;
     while (strstr(shown_text, text) == NULL) {
         struct pollfd ready = {.fd = terminal, .events = POLLIN};
         ck_assert_msg(process_now_ms() < deadline_ms, "%s", shown_text);
@@ -581,8 +472,8 @@ static struct screen screen;
 static void watch_on_terminal(unsigned short rows) {
     struct winsize size = {.ws_row = rows, .ws_col = 80};
     char connection[AZURITE_CONNECTION_STRING_BYTES + 64];
-    snprintf(connection, sizeof connection, "%s", connection_setting());
-    const char *path = program();
+    snprintf(connection, sizeof connection, "%s", tool_connection());
+    const char *path = tool_program();
     ck_assert_int_eq(openpty(&screen.terminal, &screen.side, NULL, NULL, &size), 0);
     screen.drawn[0] = '\0';
     screen.pid = fork();
@@ -607,7 +498,7 @@ static void press_ctrl_c(void) {
 
 START_TEST(a_terminal_that_watches_is_left_as_it_was) {
     struct termios before, after;
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    tool_run(TOOL_WORDS("products", "add", "PROD-001", "100"), 0);
     watch_on_terminal(24);
     ck_assert_int_eq(tcgetattr(screen.side, &before), 0);
     read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn,
@@ -624,9 +515,9 @@ START_TEST(a_terminal_that_watches_is_left_as_it_was) {
 END_TEST
 
 START_TEST(a_screen_has_as_many_lines_as_fit) {
-    run(WORDS("products", "add", "P-1", "1"), 0);
-    run(WORDS("products", "add", "P-2", "1"), 0);
-    run(WORDS("products", "add", "P-3", "1"), 0);
+    tool_run(TOOL_WORDS("products", "add", "P-1", "1"), 0);
+    tool_run(TOOL_WORDS("products", "add", "P-2", "1"), 0);
+    tool_run(TOOL_WORDS("products", "add", "P-3", "1"), 0);
     watch_on_terminal(4); /* the time, the headings, a product, and where the cursor stays */
     read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, SCREEN_CLEAR "2");
     read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn,
@@ -646,31 +537,32 @@ START_TEST(a_result_without_a_place_to_go_is_a_failure) {
                                            "exec \"$0\" --help >&-",
                                            "exec \"$0\" leases list --json >/dev/full"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        const char *const argv[] = {"/bin/sh", "-c", commands[i], program(), NULL};
-        const char *const env[] = {connection_setting(), NULL};
+        const char *const argv[] = {"/bin/sh", "-c", commands[i], tool_program(), NULL};
+        const char *const env[] = {tool_connection(), NULL};
         process_cleanup(&tool);
         process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
-        ck_assert_ptr_nonnull(strstr(finish(1), "leasectl: writing the result: "));
+        ck_assert_ptr_nonnull(strstr(tool_finish(1), "leasectl: writing the result: "));
     }
 }
 END_TEST
 
 START_TEST(a_bad_command_line_or_setting_ends_it_with_64) {
-    expect(WORDS("products", "set", "PROD-001", "many"), 64, "TOTAL is a whole number");
-    expect(WORDS("frob"), 64, "no such command");
+    tool_expect(TOOL_WORDS("products", "set", "PROD-001", "many"), 64, "TOTAL is a whole number");
+    tool_expect(TOOL_WORDS("frob"), 64, "no such command");
     process_cleanup(&tool);
-    start_with(&tool, "DistributedLeasing__AcquireTimeout=soon", WORDS("products", "list"));
-    ck_assert_ptr_nonnull(strstr(finish(64), "AcquireTimeout"));
+    tool_start_with(&tool, "DistributedLeasing__AcquireTimeout=soon",
+                    TOOL_WORDS("products", "list"));
+    ck_assert_ptr_nonnull(strstr(tool_finish(64), "AcquireTimeout"));
     process_cleanup(&tool);
-    start_with(&tool, "Inventory__Store=Memory", WORDS("products", "list"));
-    ck_assert_ptr_nonnull(strstr(finish(64), "Inventory:Store is Memory"));
-    expect(WORDS("--help"), 0, "Usage: leasectl");
+    tool_start_with(&tool, "Inventory__Store=Memory", TOOL_WORDS("products", "list"));
+    ck_assert_ptr_nonnull(strstr(tool_finish(64), "Inventory:Store is Memory"));
+    tool_expect(TOOL_WORDS("--help"), 0, "Usage: leasectl");
 }
 END_TEST
 
 START_TEST(storage_that_cannot_be_reached_is_a_failure) {
     azurite_stop(&instance_pair.azurite);
-    expect(WORDS("show", "PROD-001"), 1, "leasectl: ");
+    tool_expect(TOOL_WORDS("show", "PROD-001"), 1, "leasectl: ");
 }
 END_TEST
 

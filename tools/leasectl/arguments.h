@@ -10,28 +10,40 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/uuid.h"
 
 enum command {
     COMMAND_HELP,
     COMMAND_PRODUCTS_LIST,
     COMMAND_PRODUCTS_SET,
+    COMMAND_PRODUCTS_ADJUST,
     COMMAND_PRODUCTS_ADD,
+    COMMAND_PRODUCTS_IMPORT,
     COMMAND_SHOW,
+    COMMAND_RESERVATIONS_LIST,
+    COMMAND_RESERVATIONS_CONFIRM,
+    COMMAND_RESERVATIONS_RELEASE,
     COMMAND_LEASES_LIST,
     COMMAND_LEASES_BREAK,
     COMMAND_WATCH,
     COMMANDS
 };
 
+/* Texts are borrowed from argv. What the command does not take is 0, NULL or "". */
 struct arguments {
     enum command command;
+    bool changes_something; /* the command may change what storage holds */
     bool json;
-    const char *name; /* PRODUCT or NAME, borrowed from argv; NULL if the command takes none */
-    int64_t total;    /* TOTAL: 0 to SEED_MAX_TOTAL */
+    const char *name;                     /* PRODUCT, NAME or FILE */
+    int64_t number;                       /* TOTAL, or the difference of adjust */
+    char reservation_id[UUID_TEXT_BYTES]; /* in lower case */
+    const char *customer_id;
+    int64_t quantity;
+    int64_t version; /* --if-version */
 };
 
 /*
- * Reads the command line. getopt may reorder `argv`.
+ * Reads the command line. It reorders `argv`.
  *
  * STATUS_INVALID_ARGUMENT   it is not allowed; the message says why, and what is
  */

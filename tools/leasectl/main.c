@@ -10,10 +10,12 @@
 #include "base/log.h"
 #include "base/standard_streams.h"
 #include "leasectl/arguments.h"
+#include "leasectl/import.h"
 #include "leasectl/interrupt.h"
 #include "leasectl/leases.h"
 #include "leasectl/output.h"
 #include "leasectl/products.h"
+#include "leasectl/reservations.h"
 #include "leasectl/watch.h"
 #include "wiring/services.h"
 
@@ -26,11 +28,24 @@ static enum status run_command(struct services *services, const struct arguments
     case COMMAND_PRODUCTS_LIST:
         return products_list(services, &output, err);
     case COMMAND_PRODUCTS_SET:
-        return products_set(services, &output, arguments->name, arguments->total, err);
+        return products_set(services, &output, arguments->name, arguments->number,
+                            arguments->version, err);
+    case COMMAND_PRODUCTS_ADJUST:
+        return products_adjust(services, &output, arguments->name, arguments->number, err);
     case COMMAND_PRODUCTS_ADD:
-        return products_add(services, &output, arguments->name, arguments->total, err);
+        return products_add(services, &output, arguments->name, arguments->number, err);
+    case COMMAND_PRODUCTS_IMPORT:
+        return import_run(services, &output, arguments->name, interrupt, err);
     case COMMAND_SHOW:
         return products_show(services, &output, arguments->name, err);
+    case COMMAND_RESERVATIONS_LIST:
+        return reservations_list(services, &output, arguments->name, arguments->customer_id, err);
+    case COMMAND_RESERVATIONS_CONFIRM:
+        return reservations_confirm(services, &output, arguments->name, arguments->reservation_id,
+                                    arguments->quantity, err);
+    case COMMAND_RESERVATIONS_RELEASE:
+        return reservations_release(services, &output, arguments->name, arguments->reservation_id,
+                                    arguments->quantity, err);
     case COMMAND_LEASES_LIST:
         return leases_list(services, &output, err);
     case COMMAND_LEASES_BREAK:
@@ -74,18 +89,13 @@ static void stop_services(struct services *services) {
     services_cleanup(services);
 }
 
-static bool changes_something(enum command command) {
-    return command == COMMAND_PRODUCTS_SET || command == COMMAND_PRODUCTS_ADD ||
-           command == COMMAND_LEASES_BREAK;
-}
-
 static enum status start_and_run(struct services *services, const struct arguments *arguments,
                                  struct interrupt *interrupt, struct error *err) {
     enum status status = services_start(services, err);
     if (status != STATUS_OK) {
         return status;
     }
-    status = interrupt_start(interrupt, services, !changes_something(arguments->command), err);
+    status = interrupt_start(interrupt, services, !arguments->changes_something, err);
     if (status == STATUS_OK) {
         status = run_command(services, arguments, interrupt, err);
         interrupt_stop(interrupt);

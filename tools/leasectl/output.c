@@ -22,6 +22,19 @@ enum status output_json(const cJSON *value, struct error *err) {
     return status == STATUS_OK ? output_text("\n", err) : status;
 }
 
+enum status output_row(const struct output *output, const struct table_column *columns,
+                       size_t count, cJSON *row, struct error *err) {
+    if (output->json || row == NULL) {
+        return output_json(row, err);
+    }
+    cJSON *rows = cJSON_CreateArray();
+    bool complete = cJSON_AddItemReferenceToArray(rows, row);
+    enum status status =
+        complete ? output_rows(output, columns, count, rows, err) : output_text(NULL, err);
+    cJSON_Delete(rows);
+    return status;
+}
+
 enum status output_rows(const struct output *output, const struct table_column *columns,
                         size_t count, const cJSON *rows, struct error *err) {
     if (output->json) {

@@ -27,7 +27,11 @@ enum status output_text(const char *text, struct error *err) MUST_CHECK;
 /* Prints a value as one line. */
 enum status output_json(const cJSON *value, struct error *err) MUST_CHECK;
 
-/* Prints the rows, as a table or as JSON. */
+/* Prints one row, as a table of one line or as a JSON object. */
+enum status output_row(const struct output *output, const struct table_column *columns,
+                       size_t count, cJSON *row, struct error *err) MUST_CHECK;
+
+/* Prints the rows, as a table or as a JSON array. */
 enum status output_rows(const struct output *output, const struct table_column *columns,
                         size_t count, const cJSON *rows, struct error *err) MUST_CHECK;
 

@@ -7,6 +7,8 @@
 #include "base/utc.h"
 #include "functions/inventory_view.h"
 #include "inventory/inventory_store_wait.h"
+#include "leasectl/change.h"
+#include "leasectl/reservations.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -20,15 +22,25 @@ static const struct table_column product_columns[] = {
 
 /* ---- list ---- */
 
+/* Returns NULL if there is no memory. */
+static cJSON *new_row(const char *product_id, int64_t total, int64_t available, int64_t version) {
+    cJSON *row = cJSON_CreateObject();
+    bool complete = cJSON_AddStringToObject(row, "productId", product_id) != NULL &&
+                    json_add_int64(row, "totalQuantity", total) &&
+                    json_add_int64(row, "availableQuantity", available) &&
+                    json_add_int64(row, "reservedQuantity", total - available) &&
+                    json_add_int64(row, "version", version);
+    if (!complete) {
+        cJSON_Delete(row);
+        return NULL;
+    }
+    return row;
+}
+
 static enum status append_row(cJSON *rows, const struct product *product, int64_t available,
                               struct error *err) {
-    cJSON *row = cJSON_CreateObject();
-    bool complete = cJSON_AddStringToObject(row, "productId", product->id) != NULL &&
-                    json_add_int64(row, "totalQuantity", product->total) &&
-                    json_add_int64(row, "availableQuantity", available) &&
-                    json_add_int64(row, "reservedQuantity", product->total - available) &&
-                    json_add_int64(row, "version", product->version);
-    if (!complete || !cJSON_AddItemToArray(rows, row)) {
+    cJSON *row = new_row(product->id, product->total, available, product->version);
+    if (!cJSON_AddItemToArray(rows, row)) {
         cJSON_Delete(row);
         return error_set(err, STATUS_NO_MEMORY, "no memory for a list of products");
     }
@@ -110,53 +122,68 @@ enum status products_list(struct services *services, const struct output *output
     return status;
 }
 
-/* Says in an operator's words that a product is missing; other failures keep their message. */
-static enum status explain_not_found(enum status status, const char *product_id,
-                                     struct error *err) {
-    return status == STATUS_NOT_FOUND ? error_set(err, status, "there is no product %s", product_id)
-                                      : status;
-}
-
-/* ---- set, add ---- */
+/* ---- set, adjust, add ---- */
 
 /* Prints the product as the change has left it. */
 static enum status print_product(const struct output *output, const char *product_id, int64_t total,
                                  int64_t available, int64_t version, struct error *err) {
-    struct product product = {.total = total, .version = version};
-    snprintf(product.id, sizeof product.id, "%s", product_id);
-    cJSON *rows = cJSON_CreateArray();
-    enum status status = append_row(rows, &product, available, err);
-    if (status == STATUS_OK) {
-        status = output->json
-                     ? output_json(cJSON_GetArrayItem(rows, 0), err)
-                     : output_rows(output, product_columns, COUNT(product_columns), rows, err);
-    }
-    cJSON_Delete(rows);
+    cJSON *row = new_row(product_id, total, available, version);
+    enum status status = output_row(output, product_columns, COUNT(product_columns), row, err);
+    cJSON_Delete(row);
     return status;
 }
 
+/* Says why the rules have refused to change a total. */
+static enum status explain_refusal(const struct inventory_request *request, struct error *err) {
+    const char *id = request->product_id;
+    long long total = request->total, available = request->available, wanted = request->quantity;
+    if (request->refusal == REFUSAL_OTHER_VERSION) {
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "product %s was not changed: its version is %lld, not %lld", id,
+                         (long long)request->version, (long long)request->expected_version);
+    }
+    if (request->refusal == REFUSAL_QUANTITY_TOO_LARGE) {
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "the total of %s cannot be more than %lld; it is still %lld", id,
+                         (long long)INVENTORY_MAX_TOTAL, total);
+    }
+    if (request->operation == &operation_adjust) {
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "the total of %s cannot change by %lld: %lld units are available; it is "
+                         "still %lld",
+                         id, wanted, available, total);
+    }
+    return error_set(err, STATUS_PRECONDITION_FAILED,
+                     "the total of %s cannot be %lld: %lld units are reserved; it is still %lld",
+                     id, wanted, total - available, total);
+}
+
+static enum status change_total(struct services *services, const struct output *output,
+                                struct inventory_request *request, struct error *err) {
+    enum status status = change_run(services, request, err);
+    if (status == STATUS_OK && request->refusal != REFUSAL_NONE) {
+        status = explain_refusal(request, err);
+    }
+    return status == STATUS_OK ? print_product(output, request->product_id, request->total,
+                                               request->available, request->version, err)
+                               : status;
+}
+
 enum status products_set(struct services *services, const struct output *output,
-                         const char *product_id, int64_t total, struct error *err) {
+                         const char *product_id, int64_t total, int64_t expected_version,
+                         struct error *err) {
+    struct inventory_request request = {.operation = &operation_set_total,
+                                        .product_id = product_id,
+                                        .quantity = total,
+                                        .expected_version = expected_version};
+    return change_total(services, output, &request, err);
+}
+
+enum status products_adjust(struct services *services, const struct output *output,
+                            const char *product_id, int64_t difference, struct error *err) {
     struct inventory_request request = {
-        .operation = &operation_set_total, .product_id = product_id, .quantity = total};
-    enum status status = inventory_service_run(&services->inventory, &request, err);
-    if (status == STATUS_LEASE_CONFLICT) {
-        return error_set(err, status,
-                         "product %s is busy: no lease within AcquireTimeout; try again",
-                         product_id);
-    }
-    if (status != STATUS_OK) {
-        return explain_not_found(status, product_id, err);
-    }
-    if (!request.is_set) {
-        return error_set(
-            err, STATUS_PRECONDITION_FAILED,
-            "the total of %s cannot be %lld: %lld units are reserved; it is still %lld", product_id,
-            (long long)total, (long long)(request.total - request.available),
-            (long long)request.total);
-    }
-    return print_product(output, product_id, request.total, request.available, request.version,
-                         err);
+        .operation = &operation_adjust, .product_id = product_id, .quantity = difference};
+    return change_total(services, output, &request, err);
 }
 
 enum status products_add(struct services *services, const struct output *output,
@@ -245,11 +272,6 @@ static cJSON *list_facts(const cJSON *view) {
 static enum status print_view(const struct output *output, const cJSON *view, struct error *err) {
     static const struct table_column fact_columns[] = {{"name", NULL, false},
                                                        {"value", NULL, false}};
-    static const struct table_column reservation_columns[] = {
-        {"reservationId", "RESERVATION", false}, {"customerId", "CUSTOMER", false},
-        {"quantity", "QUANTITY", true},          {"reservedAt", "RESERVED AT", false},
-        {"expiresAt", "EXPIRES AT", false},
-    };
     const cJSON *reservations = cJSON_GetObjectItemCaseSensitive(view, "activeReservations");
     cJSON *facts = list_facts(view);
     enum status status = facts == NULL
@@ -260,8 +282,7 @@ static enum status print_view(const struct output *output, const cJSON *view, st
         status = output_text("\n", err);
     }
     if (status == STATUS_OK) {
-        status =
-            output_rows(output, reservation_columns, COUNT(reservation_columns), reservations, err);
+        status = reservations_print(output, reservations, err);
     }
     return status;
 }
@@ -280,5 +301,5 @@ enum status products_show(struct services *services, const struct output *output
         cJSON_Delete(view);
     }
     product_state_cleanup(&state);
-    return explain_not_found(status, product_id, err);
+    return change_explain_not_found(status, product_id, err);
 }

@@ -23,13 +23,18 @@ enum status products_rows(struct services *services, cJSON **out, struct error *
  *
  * STATUS_NOT_FOUND             there is no such product
  * STATUS_ALREADY_EXISTS        add: the product exists
- * STATUS_PRECONDITION_FAILED   set: more units are reserved than the new total has
- * STATUS_LEASE_CONFLICT        set: others held the lease for all of AcquireTimeout
+ * STATUS_PRECONDITION_FAILED   set, adjust: more units are reserved than the new total has, or the
+ *                              product has another version than the one that is expected
+ * STATUS_LEASE_CONFLICT        set, adjust: others held the lease for all of AcquireTimeout
  */
 enum status products_list(struct services *services, const struct output *output,
                           struct error *err) MUST_CHECK;
 enum status products_set(struct services *services, const struct output *output,
-                         const char *product_id, int64_t total, struct error *err) MUST_CHECK;
+                         const char *product_id, int64_t total, int64_t expected_version,
+                         struct error *err) MUST_CHECK; /* 0: any version */
+enum status products_adjust(struct services *services, const struct output *output,
+                            const char *product_id, int64_t difference,
+                            struct error *err) MUST_CHECK;
 enum status products_add(struct services *services, const struct output *output,
                          const char *product_id, int64_t total, struct error *err) MUST_CHECK;
 enum status products_show(struct services *services, const struct output *output,

@@ -134,6 +134,13 @@ START_TEST(no_other_text_has_a_time) {
 }
 END_TEST
 
+START_TEST(a_copy_is_in_lower_case) {
+    char copy[UUID_TEXT_BYTES];
+    uuid_copy_lower_case("0194B0A1-2345-4aBC-9DEF-0123456789AB", copy);
+    ck_assert_str_eq(copy, "0194b0a1-2345-4abc-9def-0123456789ab");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("uuid");
     TCase *tcase = tcase_create("uuid");
@@ -145,6 +152,7 @@ int main(void) {
     tcase_add_test(tcase, ids_sort_as_text_by_their_time);
     tcase_add_loop_test(tcase, a_uuid_is_hexadecimal_digits_and_four_dashes, 0,
                         sizeof texts / sizeof texts[0]);
+    tcase_add_test(tcase, a_copy_is_in_lower_case);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
