@@ -22,11 +22,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-    [build]="gcc libc6-dev make pkg-config libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
+    [build]="gcc libc6-dev make pkg-config libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl scdoc"
     [azurite]=""
     [test]="check patch"
     [openapi]=""
-    [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
+    [lint]="abigail-tools clang clang-format clang-tidy cppcheck groff-base shellcheck yamllint"
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
