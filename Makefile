@@ -59,6 +59,8 @@ endif
 
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
+shared_flags = -shared -pthread -Wl,-soname,$(soname) -Wl,--version-script=packaging/libleasehold.map \
+               -Wl,-z,relro,-z,now,--no-undefined $(sanitize_$(VARIANT)) $(LDFLAGS)
 libs = $(library_libs) -lm
 leasectl_libs = $(shell pkg-config --libs smartcols expat) # the handler needs neither
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
@@ -436,8 +438,7 @@ $(library): $(call object,$(library_sources)) $(BUILD)/sources
 # In the shared library the version script hides the same names.
 $(shared_library): $(shared_objects) packaging/libleasehold.map $(BUILD)/sources
 	@echo '  library  $@'
-	@$(CC) -shared -pthread -Wl,-soname,$(soname) -Wl,--version-script=packaging/libleasehold.map \
-	    -Wl,-z,relro,-z,now,--no-undefined $(sanitize_$(VARIANT)) $(LDFLAGS) -o $@.new $(filter %.o,$^) $(libs)
+	@$(CC) $(shared_flags) -o $@.new $(filter %.o,$^) $(libs)
 	@mv $@.new $@
 
 $(shared_objects): extra_flags = -fPIC
@@ -471,7 +472,7 @@ $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 
 # These files hold what no file's time shows: the compiler with its flags, and the list of sources.
 # They are written only when that changes.
-$(BUILD)/flags: content = $(CC) $(compile_flags) $(link_flags)
+$(BUILD)/flags: content = $(CC) $(compile_flags) $(link_flags) $(shared_flags)
 $(BUILD)/sources: content = $(sort $(all_objects))
 $(BUILD)/flags $(BUILD)/sources: force
 	@mkdir -p $(@D)
