@@ -280,14 +280,19 @@ package: ## build what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@$(build) VARIANT=package build/package/bin/handler
 	@tools/package/assemble.sh
 
-test-package: package ## test the package as root: in bare Debian 11 and 12 roots, with
-## end-to-end tests, and built twice
+debs: ## build Debian packages of the lease library and leasectl: dist/debs/
+	@tools/deps.sh build debs
+	@tools/package/debs.sh $(version)
+
+test-package: package debs ## test the package as root: in bare Debian 11 and 12 roots, with
+## end-to-end tests, and built twice; and the Debian packages, in a root with compilers
 	@tools/deps.sh build azurite test openapi package-test
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
+	@tools/package/develop-root.sh
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
 	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="release e2e" PROGRAM_TIMEOUT_S=1500 \
-	    tools/run-tests.sh release bare_roots package_contents functions lifecycle
+	    tools/run-tests.sh release bare_roots debs package_contents functions lifecycle
 
 deploy: ## deploy to Azure what `make package` has built: NAME=app LOCATION=region
 ## DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
@@ -440,6 +445,7 @@ $(shared_library): $(shared_objects) packaging/libleasehold.map $(BUILD)/sources
 	@echo '  library  $@'
 	@$(CC) $(shared_flags) -o $@.new $(filter %.o,$^) $(libs)
 	@mv $@.new $@
+	@ln -sfn $(@F) $(BUILD)/libleasehold.so
 
 $(shared_objects): extra_flags = -fPIC
 

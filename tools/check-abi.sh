@@ -19,7 +19,7 @@ trap 'rm -f "$now"' EXIT
 # Without paths, so that it is the same on each machine.
 abidw --exported-interfaces-only --drop-private-types --header-file handler/lease/leasehold.h --no-corpus-path \
     --no-comp-dir-path --no-show-locs --no-elf-needed --no-architecture --no-parameter-names \
-    --type-id-style hash --out-file "$now" build/release/libleasehold.so.*
+    --type-id-style hash --out-file "$now" build/release/libleasehold.so
 
 is_compatible() {
     abidiff --suppressions packaging/abi/compatible.supp --no-added-syms "$BASELINE" "$now"
