@@ -59,6 +59,8 @@ endif
 
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
+shared_flags = -shared -pthread -Wl,-soname,$(soname) -Wl,--version-script=packaging/libleasehold.map \
+               -Wl,-z,relro,-z,now,--no-undefined $(sanitize_$(VARIANT)) $(LDFLAGS)
 libs = $(library_libs) -lm
 leasectl_libs = $(shell pkg-config --libs smartcols expat) # the handler needs neither
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
@@ -75,7 +77,7 @@ simulation_sources := $(sort $(filter-out $(simulation_main_sources),$(wildcard 
 support_sources := $(sort $(filter-out tests/support/preload/%,$(wildcard tests/support/*/*.c)) $(simulated_sources) \
                            $(filter-out $(torture_sources) tests/torture/test_%,$(wildcard tests/torture/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/torture/test_*.c \
-                           tests/release/test_*.c))
+                           tests/install/test_*.c tests/release/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c tools/*.c)
@@ -93,6 +95,12 @@ leasectl_lib := $(BUILD)/libleasectl.a
 support_lib := $(BUILD)/libsupport.a
 fuzz_lib := $(BUILD)/libfuzz.a
 library := $(BUILD)/libleasehold.a
+version := $(shell awk '/^.define LEASEHOLD_VERSION_(MAJOR|MINOR|PATCH) / { printf "%s%s", dot, $$3; dot = "." }' handler/lease/leasehold.h)
+soname := libleasehold.so.$(firstword $(subst ., ,$(version)))
+shared_library := $(BUILD)/libleasehold.so.$(version)
+shared_objects := $(patsubst %.c,$(BUILD)/pic/%.o,$(library_sources))
+man_pages := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
+installed := $(library) $(shared_library) $(BUILD)/bin/leasectl $(man_pages)
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
 simulation_programs := $(patsubst %.c,$(BUILD)/%,$(simulation_main_sources))
@@ -115,18 +123,19 @@ programs := $(if $(filter control,$(VARIANT)),$(control_handlers) $(control_simu
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long test-host test-deploy torture simulate asan tsan valgrind fuzz lint format clean leasectl examples \
+.PHONY: all help deps library install uninstall abi-baseline debs run test test-long test-host test-deploy torture simulate asan tsan valgrind fuzz lint format clean leasectl examples \
         simulate-builds mutants bench bench-leases bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders. So `make -j test asan` runs them one
 # after the other; each build is parallel.
-ifneq ($(filter-out programs tests fuzzers benches objects compile_commands.json $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out programs tests fuzzers benches objects installed compile_commands.json $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-all: ## build bin/handler, bin/devhost, bin/leasectl, and compile_commands.json for editors
+all: ## build bin/handler, bin/devhost, bin/leasectl, what `make install` installs, and
+## compile_commands.json for editors
 	@tools/deps.sh build
-	@$(build) programs compile_commands.json
+	@$(build) programs $(if $(filter release,$(VARIANT)),installed) compile_commands.json
 
 deps: ## install what `make run` and `make test` need (other targets install what they need)
 	@tools/deps.sh build azurite test openapi
@@ -137,10 +146,10 @@ run: ## run the app on http://localhost:7071 (PORT=), with Azurite if none is ru
 	@$(build) programs
 	@exec tools/run.sh
 
-test: ## run the tests: unit, integration, end to end
+test: ## run the tests: unit, integration, end to end, installation
 	@tools/deps.sh build azurite test openapi
-	@$(build) VARIANT=release programs tests
-	@tools/run-tests.sh release
+	@$(build) VARIANT=release programs tests installed
+	@KINDS="unit simulation integration e2e install" tools/run-tests.sh release
 
 test-long: ## run the tests that take minutes; simulate for SIMULATION_SECONDS=600, and
 ## SIMULATION_PART=K/N of all pairs of faults (all: hours)
@@ -209,6 +218,30 @@ fuzz: ## fuzz every parser of outside data, FUZZ_SECONDS=10 each, with AddressSa
 	@$(build) VARIANT=fuzz fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh $(FUZZ)
 
+library: ## build the lease library: build/release/libleasehold.a and libleasehold.so.VERSION
+	@tools/deps.sh build
+	@$(build) VARIANT=release $(library:$(BUILD)/%=build/release/%) $(shared_library:$(BUILD)/%=build/release/%)
+
+# GNU's names of folders; each may be given.
+PREFIX ?= /usr/local
+prefix = $(PREFIX)
+exec_prefix = $(prefix)
+bindir = $(exec_prefix)/bin
+libdir = $(exec_prefix)/lib
+includedir = $(prefix)/include
+datarootdir = $(prefix)/share
+mandir = $(datarootdir)/man
+install_folders = DESTDIR='$(DESTDIR)' prefix='$(prefix)' bindir='$(bindir)' libdir='$(libdir)' \
+    includedir='$(includedir)' mandir='$(mandir)'
+
+install: ## install the lease library, leasectl and the man pages: PREFIX=/usr/local DESTDIR=
+## (`make` first, as yourself)
+	@$(build) VARIANT=release installed
+	@$(install_folders) tools/install.sh install $(version)
+
+uninstall: ## remove what `make install` with the same folders has installed
+	@$(install_folders) tools/install.sh uninstall $(version)
+
 leasectl: ## build bin/leasectl, the command line for stock and leases (docs/leasectl.md)
 	@tools/deps.sh build
 	@$(build) bin/leasectl
@@ -247,14 +280,19 @@ package: ## build what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@$(build) VARIANT=package build/package/bin/handler
 	@tools/package/assemble.sh
 
-test-package: package ## test the package as root: in bare Debian 11 and 12 roots, with
-## end-to-end tests, and built twice
+debs: ## build Debian packages of the lease library and leasectl: dist/debs/
+	@tools/deps.sh build debs
+	@tools/package/debs.sh $(version)
+
+test-package: package debs ## test the package as root: in bare Debian 11 and 12 roots, with
+## end-to-end tests, and built twice; and the Debian packages, in a root with compilers
 	@tools/deps.sh build azurite test openapi package-test
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
+	@tools/package/develop-root.sh
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
 	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="release e2e" PROGRAM_TIMEOUT_S=1500 \
-	    tools/run-tests.sh release bare_roots package_contents functions lifecycle
+	    tools/run-tests.sh release bare_roots debs package_contents functions lifecycle
 
 deploy: ## deploy to Azure what `make package` has built: NAME=app LOCATION=region
 ## DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
@@ -265,10 +303,16 @@ docs: ## write docs/settings.md, draw the plots of docs/, and check diagrams, li
 	@$(build) VARIANT=release build/release/tools/settings_doc
 	@tools/docs.sh
 
-lint: ## check format, text, layers, symbols and more; run both compilers, clang-tidy,
-## cppcheck, shellcheck, yamllint
+lint: ## check format, text, layers, symbols, manual pages, ABI and more; run both compilers,
+## clang-tidy, cppcheck, shellcheck, yamllint
 	@tools/deps.sh build test lint
 	@tools/lint.sh
+
+abi-baseline: ## write packaging/abi/libleasehold.abi, to which `make lint` compares the
+## library; refuses to break programs that were built before (BREAK=1: does not)
+	@tools/deps.sh build lint
+	@$(build) VARIANT=release installed
+	@tools/check-abi.sh $(if $(BREAK),--break,--write)
 
 format: ## lay out the C files with clang-format
 	@tools/deps.sh lint
@@ -281,8 +325,9 @@ help: ## print this list
 	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p; s/^## /\t/p' Makefile | expand -t 16
 
 # The build of one variant
-.PHONY: programs tests fuzzers benches objects
+.PHONY: programs tests fuzzers benches objects installed
 programs: $(programs)
+installed: $(installed)
 tests: $(test_programs) $(torture_program) $(simulation_programs) $(bench_programs) $(example_programs) $(preload_libraries)
 fuzzers: $(fuzz_programs)
 benches: $(bench_programs)
@@ -395,6 +440,20 @@ $(library): $(call object,$(library_sources)) $(BUILD)/sources
 	@rm -f $@.new
 	@ar qcs $@.new $(@:.a=.o) && mv $@.new $@
 
+# In the shared library the version script hides the same names.
+$(shared_library): $(shared_objects) packaging/libleasehold.map $(BUILD)/sources
+	@echo '  library  $@'
+	@$(CC) $(shared_flags) -o $@.new $(filter %.o,$^) $(libs)
+	@mv $@.new $@
+	@ln -sfn $(@F) $(BUILD)/libleasehold.so
+
+$(shared_objects): extra_flags = -fPIC
+
+$(man_pages): $(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	@echo '  man      $@'
+	@scdoc <$< >$@
+
 $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
@@ -407,14 +466,19 @@ $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) $(leasectl_sources) tools/devhost/main.c tools/leasectl/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+define compile =
 	@mkdir -p $(@D)
 	@echo '  compile  $<'
 	@$(CC) $(compile_flags) $(extra_flags) -MMD -MP -c -o $@ $<
+endef
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(compile)
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	$(compile)
 
 # These files hold what no file's time shows: the compiler with its flags, and the list of sources.
 # They are written only when that changes.
-$(BUILD)/flags: content = $(CC) $(compile_flags) $(link_flags)
+$(BUILD)/flags: content = $(CC) $(compile_flags) $(link_flags) $(shared_flags)
 $(BUILD)/sources: content = $(sort $(all_objects))
 $(BUILD)/flags $(BUILD)/sources: force
 	@mkdir -p $(@D)
@@ -435,4 +499,4 @@ print-compile-flags: # for clang-tidy and cppcheck
 	@echo '$(compile_flags) $(test_flags) $(example_flags)'
 
 .SECONDARY: $(all_objects)
--include $(all_objects:.o=.d)
+-include $(all_objects:.o=.d) $(shared_objects:.o=.d)

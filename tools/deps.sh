@@ -10,6 +10,7 @@
 #                              fuzz      clang with libFuzzer and its sanitizers
 #                              package   what `make package` needs to build for old systems
 #                              package-test   what `make test-package` needs
+#                              debs      what `make debs` needs
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
 #                              docs      gnuplot, and Node with the Mermaid of tools/diagrams/ and
 #                                        the linter of tools/openapi/
@@ -22,15 +23,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-    [build]="gcc libc6-dev make pkg-config libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
+    [build]="gcc libc6-dev make pkg-config libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl scdoc"
     [azurite]=""
     [test]="check patch"
     [openapi]=""
-    [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
+    [lint]="abigail-tools clang clang-format clang-tidy cppcheck groff-base shellcheck yamllint"
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
     [package-test]="debootstrap mount unzip util-linux"
+    [debs]="debhelper git lintian man-db"
     [azure]="azure-cli unzip zip"
     [docs]="gnuplot-nox python3"
     [bench]="gnuplot-nox golang-go golang-github-azure-azure-storage-blob-go-dev python3"

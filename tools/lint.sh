@@ -3,7 +3,7 @@
 # failed.
 #
 #   tools/lint.sh [CHECK...]     format text layers scripts workflows settings compilers symbols
-#                                library cppcheck tidy
+#                                library man abi cppcheck tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/progress.sh
@@ -68,6 +68,16 @@ check_library() {
     done
 }
 
+# Pages of the manual name what there is.
+check_man() {
+    make_variant release --silent installed && tools/check-man.sh
+}
+
+# Programs that were built with an older libleasehold.so run with this one.
+check_abi() {
+    make_variant release --silent installed && tools/check-abi.sh
+}
+
 check_tidy() {
     local flags
     read -ra flags < <(compile_flags)
@@ -94,7 +104,7 @@ check_workflows() {
 }
 
 failed=()
-[ $# -gt 0 ] || set -- format text layers scripts workflows settings compilers symbols library cppcheck tidy
+[ $# -gt 0 ] || set -- format text layers scripts workflows settings compilers symbols library man abi cppcheck tidy
 for check in "$@"; do
     echo "lint: $check"
     progress_start "lint: $check"

@@ -94,6 +94,21 @@
 extern "C" {
 #endif
 
+/*
+ * The version of this header. Versions of one MAJOR are compatible: a program that was built with
+ * an older one runs with a newer library.
+ */
+#define LEASEHOLD_VERSION_MAJOR 0
+#define LEASEHOLD_VERSION_MINOR 9
+#define LEASEHOLD_VERSION_PATCH 0
+
+/* The same as text: "0.9.0". */
+#define LEASEHOLD_VERSION                                                    \
+    LEASEHOLD_VERSION_TEXT(LEASEHOLD_VERSION_MAJOR, LEASEHOLD_VERSION_MINOR, \
+                           LEASEHOLD_VERSION_PATCH)
+#define LEASEHOLD_VERSION_TEXT(major, minor, patch) LEASEHOLD_VERSION_QUOTE(major.minor.patch)
+#define LEASEHOLD_VERSION_QUOTE(text) #text
+
 #ifdef __GNUC__
 #define LEASEHOLD_MUST_CHECK __attribute__((warn_unused_result))
 #else
@@ -102,6 +117,12 @@ extern "C" {
 
 struct leasehold;
 struct leasehold_lease;
+
+/*
+ * Returns the version of the library that is in use, which may be newer than this header:
+ * "MAJOR.MINOR.PATCH". Static, never NULL.
+ */
+const char *leasehold_version(void);
 
 /* ---- results ---- */
 

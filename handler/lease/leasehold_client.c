@@ -49,6 +49,10 @@ struct leasehold {
     LIST_HEAD(, leasehold_lease) leases;
 };
 
+const char *leasehold_version(void) {
+    return LEASEHOLD_VERSION;
+}
+
 /* ---- results ---- */
 
 static enum leasehold_result result_of(enum status status) {

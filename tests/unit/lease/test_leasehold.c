@@ -209,6 +209,15 @@ START_TEST(what_answers_in_storages_place_grants_and_refuses_nothing) {
 }
 END_TEST
 
+START_TEST(the_library_has_its_headers_version) {
+    char numbers[32];
+    snprintf(numbers, sizeof numbers, "%d.%d.%d", LEASEHOLD_VERSION_MAJOR, LEASEHOLD_VERSION_MINOR,
+             LEASEHOLD_VERSION_PATCH);
+    ck_assert_str_eq(LEASEHOLD_VERSION, numbers);
+    ck_assert_str_eq(leasehold_version(), numbers);
+}
+END_TEST
+
 START_TEST(every_result_has_a_text_of_its_own) {
     for (int i = LEASEHOLD_OK; i <= LEASEHOLD_FAILED; i++) {
         for (int j = LEASEHOLD_OK; j < i; j++) {
@@ -577,6 +586,7 @@ int main(void) {
     tcase_add_test(tests, a_request_says_itself_whether_and_how_long_it_waits_for_a_holder);
     tcase_add_loop_test(tests, what_storage_answers_is_the_result_that_a_caller_branches_on, 0,
                         sizeof answers / sizeof answers[0]);
+    tcase_add_test(tests, the_library_has_its_headers_version);
     tcase_add_test(tests, every_result_has_a_text_of_its_own);
     tcase_add_loop_test(tests, what_answers_in_storages_place_grants_and_refuses_nothing, 0,
                         FOREIGN_STATUSES);
