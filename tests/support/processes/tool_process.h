@@ -1,8 +1,8 @@
 /*
  * tool_process.h - leasectl as an operator runs it, beside the handlers of instance_pair.h.
  *
- * Rules    One runs at a time, `tool_process`. What should not happen to a test fails it, with what the
- *          tool has printed: stdout and stderr together.
+ * Rules    One runs at a time, `tool_process`. What should not happen to a test fails it, with
+ *          what the tool has printed: stdout and stderr together.
  * Threads  One test's.
  */
 #ifndef SUPPORT_TOOL_PROCESS_H
