@@ -242,7 +242,7 @@ END_TEST
 /* stderr is a terminal; stdout is none. */
 START_TEST(a_terminal_shows_how_far_an_import_is) {
     int terminal, side;
-    char shown[4096], name[64];
+    char shown[4096], name[64] = "";
     ck_assert_int_eq(openpty(&terminal, &side, NULL, NULL, NULL), 0);
     ck_assert_int_eq(ttyname_r(side, name, sizeof name), 0);
     temp_folder_write(&folder, "stock.csv", "A,1\nB,2\n");
