@@ -359,30 +359,22 @@ void inventory_service_take_snapshot(struct inventory_service *service,
     }
 }
 
-struct snapshot_call {
-    struct loop_call call;
-    struct inventory_snapshot *snapshot;
-};
-
 static void end_snapshot_call(struct inventory_snapshot *snapshot) {
-    struct snapshot_call *own = snapshot->context;
-    loop_call_end(&own->call);
+    loop_call_end(&snapshot->call);
 }
 
 static void begin_snapshot_call(void *context) {
-    struct snapshot_call *own = context;
-    own->snapshot->correlation = correlation_current();
-    inventory_service_take_snapshot(own->snapshot->service, own->snapshot);
+    struct inventory_snapshot *snapshot = context;
+    snapshot->correlation = correlation_current();
+    inventory_service_take_snapshot(snapshot->service, snapshot);
 }
 
 enum status inventory_service_wait_for_snapshot(struct inventory_service *service,
                                                 struct inventory_snapshot *snapshot,
                                                 struct error *err) {
-    struct snapshot_call own = {.snapshot = snapshot};
     snapshot->service = service;
     snapshot->done = end_snapshot_call;
-    snapshot->context = &own;
-    loop_call_run(&own.call, service->platform->loop, begin_snapshot_call, &own);
+    loop_call_run(&snapshot->call, service->platform->loop, begin_snapshot_call, snapshot);
     if (snapshot->status != STATUS_OK && err != NULL) {
         *err = snapshot->failure;
     }

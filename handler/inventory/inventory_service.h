@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "http/loop_call.h"
 #include "http/platform.h"
 #include "inventory/inventory_request.h"
 #include "inventory/inventory_store.h"
@@ -124,6 +125,7 @@ struct inventory_snapshot {
     /* ---- the service's ---- */
     struct inventory_service *service;
     struct preparation_waiter waiter;
+    struct loop_call call; /* of a thread that waits */
     struct inventory_query query;
     struct inventory_request request;
 };

@@ -16,7 +16,7 @@
 #include "support/load/load_client.h"
 #include "support/processes/check_main.h"
 #include "support/processes/instance_pair.h"
-#include "support/processes/operator_tool.h"
+#include "support/processes/tool_process.h"
 #include "support/proxies/fault_proxy.h"
 
 enum {
@@ -114,7 +114,7 @@ END_TEST
 START_TEST(settings_come_from_the_handlers_own_file) {
     instance_start(holder, NULL); /* its folder has a local.settings.json */
     const char *const argv[] = {tool_program(), "products", "list", NULL};
-    process_start(&tool, &(struct process_options){.argv = argv, .cwd = holder->folder});
+    process_start(&tool_process, &(struct process_options){.argv = argv, .cwd = holder->folder});
     ck_assert_ptr_nonnull(strstr(tool_finish(0), "PROD-003"));
     instance_stop(holder);
 }
@@ -125,7 +125,7 @@ START_TEST(a_set_waits_for_the_reserve_in_progress) {
     size_t mark = azurite_mark(&instance_pair.azurite);
     tool_start(TOOL_WORDS("products", "set", "PROD-001", "150"));
     instance_wait_for_requests(mark, LEASE_CONFLICT, 1, INSTANCE_PATIENCE_MS);
-    ck_assert_int_eq(tool.exit_code, PROCESS_RUNNING);
+    ck_assert_int_eq(tool_process.exit_code, PROCESS_RUNNING);
     instance_expect_answer(held, 200, "\"availableQuantity\":95");
     const char *output = tool_finish(0);
     ck_assert_msg(strstr(output, "PROD-001   150       145        5       3\n") != NULL, "%s",
@@ -136,7 +136,7 @@ END_TEST
 
 START_TEST(a_set_that_gets_no_turn_is_refused) {
     int held = instance_hold((const char *const[]){WORK("00:01:00"), NULL}, 5);
-    tool_start_with(&tool, "DistributedLeasing__AcquireTimeout=00:00:01",
+    tool_start_with(&tool_process, "DistributedLeasing__AcquireTimeout=00:00:01",
                     TOOL_WORDS("products", "set", "PROD-001", "150"));
     ck_assert_ptr_nonnull(strstr(tool_finish(TOOL_REFUSED), "product PROD-001 is busy"));
     close(held);
@@ -149,7 +149,7 @@ START_TEST(a_set_that_waits_ends_on_ctrl_c) {
     size_t mark = azurite_mark(&instance_pair.azurite);
     tool_start(TOOL_WORDS("products", "set", "PROD-001", "150"));
     instance_wait_for_requests(mark, LEASE_CONFLICT, 1, INSTANCE_PATIENCE_MS);
-    process_signal(&tool, SIGINT);
+    process_signal(&tool_process, SIGINT);
     int64_t start_ms = process_now_ms();
     tool_finish(1);
     ck_assert_int_le(process_now_ms() - start_ms, 3000);
@@ -198,7 +198,7 @@ static void start_sets(const char *product_id) {
     const char *const argv[] = {"sh", "-c", script, NULL};
     const char *const env[] = {tool_connection(), "DistributedLeasing__AcquireTimeout=00:00:30",
                                NULL};
-    process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
+    process_start(&tool_process, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
 }
 
 static int count_answers(const struct load_result *result, int status) {
@@ -222,7 +222,7 @@ START_TEST(nothing_is_lost_while_three_handlers_reserve) {
     struct load_result result;
     load_open(&load, ports, HANDLERS, CLIENTS, "/api/inventory/PROD-003/reserve",
               "{\"quantity\":1,\"customerId\":\"CUST-123\"}");
-    process_cleanup(&tool);
+    process_cleanup(&tool_process);
     start_sets("PROD-003");
     load_run(&load, LOAD_MS, TOOL_TIMEOUT_MS, &result);
     tool_finish(0);
@@ -299,7 +299,7 @@ static void start_set_without_answer(enum fault_kind kind) {
                             .path_contains = "$batch", .times = 1, .kind = kind, .delay_ms = 1500});
     tool_start(TOOL_WORDS("products", "set", "PROD-001", "150"));
     fault_proxy_await(tool_table_proxy, rule, 1);
-    process_signal(&tool, SIGINT);
+    process_signal(&tool_process, SIGINT);
 }
 
 START_TEST(a_commit_on_its_way_is_finished_on_ctrl_c) {
@@ -310,7 +310,7 @@ END_TEST
 
 START_TEST(a_second_signal_cuts_short_what_is_on_its_way) {
     start_set_without_answer(FAULT_HANG_AFTER);
-    process_signal(&tool, SIGTERM);
+    process_signal(&tool_process, SIGTERM);
     int64_t start_ms = process_now_ms();
     tool_finish(1);
     ck_assert_int_le(process_now_ms() - start_ms, 3000); /* one attempt would take 4 s */
@@ -370,7 +370,7 @@ END_TEST
 /* ---- watch ---- */
 
 static int count_in_output(const char *text) {
-    char *output = process_output_from(&tool, 0);
+    char *output = process_output_from(&tool_process, 0);
     int count = 0;
     for (const char *place = output; (place = strstr(place, text)) != NULL; place++) {
         count++;
@@ -383,7 +383,7 @@ static void wait_for_output(const char *text, int count) {
     int64_t deadline_ms = process_now_ms() + TOOL_TIMEOUT_MS;
     while (count_in_output(text) < count) {
         ck_assert_msg(process_now_ms() < deadline_ms, "not %d times \"%s\":\n%s", count, text,
-                      process_output_from(&tool, 0));
+                      process_output_from(&tool_process, 0));
         poll(NULL, 0, 20);
     }
 }
@@ -393,7 +393,7 @@ START_TEST(a_pipe_that_watches_gets_one_snapshot_after_the_other) {
     tool_start(TOOL_WORDS("watch"));
     wait_for_output("PROD-001   100       100        0       1 leased\n", 2);
     wait_for_output("PROD-002    50        50        0       1 -\n", 2);
-    process_signal(&tool, SIGINT);
+    process_signal(&tool_process, SIGINT);
     ck_assert_ptr_null(strchr(tool_finish(0), '\033'));
     close(held);
 }
@@ -407,7 +407,7 @@ START_TEST(a_script_that_watches_gets_an_object_a_line) {
     }
     tool_start(TOOL_WORDS("watch", "--json"));
     wait_for_output("\n", 2);
-    process_signal(&tool, SIGTERM);
+    process_signal(&tool_process, SIGTERM);
     char line[2048];
     snprintf(line, sizeof line, "%s", tool_finish(0));
     *strchr(line, '\n') = '\0';
@@ -437,7 +437,7 @@ START_TEST(a_watch_outlives_an_outage) {
     wait_for_output("AuthorizationFailure", 1);
     ck_assert_int_eq(fault_proxy_applied(tool_table_proxy, refused), 1);
     wait_for_output("PROD-001   100", 1);
-    process_signal(&tool, SIGINT);
+    process_signal(&tool_process, SIGINT);
     tool_finish(0);
 }
 END_TEST
@@ -539,8 +539,9 @@ START_TEST(a_result_without_a_place_to_go_is_a_failure) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         const char *const argv[] = {"/bin/sh", "-c", commands[i], tool_program(), NULL};
         const char *const env[] = {tool_connection(), NULL};
-        process_cleanup(&tool);
-        process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
+        process_cleanup(&tool_process);
+        process_start(&tool_process,
+                      &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
         ck_assert_ptr_nonnull(strstr(tool_finish(1), "leasectl: writing the result: "));
     }
 }
@@ -549,12 +550,12 @@ END_TEST
 START_TEST(a_bad_command_line_or_setting_ends_it_with_64) {
     tool_expect(TOOL_WORDS("products", "set", "PROD-001", "many"), 64, "TOTAL is a whole number");
     tool_expect(TOOL_WORDS("frob"), 64, "no such command");
-    process_cleanup(&tool);
-    tool_start_with(&tool, "DistributedLeasing__AcquireTimeout=soon",
+    process_cleanup(&tool_process);
+    tool_start_with(&tool_process, "DistributedLeasing__AcquireTimeout=soon",
                     TOOL_WORDS("products", "list"));
     ck_assert_ptr_nonnull(strstr(tool_finish(64), "AcquireTimeout"));
-    process_cleanup(&tool);
-    tool_start_with(&tool, "Inventory__Store=Memory", TOOL_WORDS("products", "list"));
+    process_cleanup(&tool_process);
+    tool_start_with(&tool_process, "Inventory__Store=Memory", TOOL_WORDS("products", "list"));
     ck_assert_ptr_nonnull(strstr(tool_finish(64), "Inventory:Store is Memory"));
     tool_expect(TOOL_WORDS("--help"), 0, "Usage: leasectl");
 }

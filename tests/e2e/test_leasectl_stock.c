@@ -12,8 +12,8 @@
 #include "support/calls/table_editor.h"
 #include "support/processes/check_main.h"
 #include "support/processes/instance_pair.h"
-#include "support/processes/operator_tool.h"
 #include "support/processes/temp_folder.h"
+#include "support/processes/tool_process.h"
 
 enum { ADJUSTERS = 4, PATH_BYTES = 128 };
 
@@ -198,7 +198,7 @@ START_TEST(an_interrupted_import_is_resumed) {
                                                                       .delay_ms = 1500});
     tool_start(TOOL_WORDS("products", "import", path));
     fault_proxy_await(tool_table_proxy, slow, 1);
-    process_signal(&tool, SIGINT);
+    process_signal(&tool_process, SIGINT);
     ck_assert_str_eq(tool_finish(1), "leasectl: interrupted before line 4. The lines before it are "
                                      "done. To go on, run the import again\n");
     tool_expect_product("B", 2, 2, 1);
@@ -242,7 +242,7 @@ END_TEST
 /* stderr is a terminal; stdout is none. */
 START_TEST(a_terminal_shows_how_far_an_import_is) {
     int terminal, side;
-    char shown[4096], name[64];
+    char shown[4096], name[64] = "";
     ck_assert_int_eq(openpty(&terminal, &side, NULL, NULL, NULL), 0);
     ck_assert_int_eq(ttyname_r(side, name, sizeof name), 0);
     temp_folder_write(&folder, "stock.csv", "A,1\nB,2\n");
@@ -250,7 +250,7 @@ START_TEST(a_terminal_shows_how_far_an_import_is) {
         "/bin/sh", "-c", "exec \"$0\" products import \"$1\" 2>\"$2\"", tool_program(), path,
         name,      NULL};
     const char *const env[] = {tool_connection(), NULL};
-    process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
+    process_start(&tool_process, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
     ck_assert_str_eq(tool_finish(0), "CREATED EXISTING REFUSED\n      2        0       0\n");
     struct pollfd ready = {.fd = terminal, .events = POLLIN};
     ck_assert_int_eq(poll(&ready, 1, 0), 1);
@@ -416,8 +416,8 @@ START_TEST(a_reservation_of_a_busy_product_is_left_alone) {
     app_cleanup(holder);
     int held = instance_hold((const char *const[]){"Inventory:ProcessingTime=00:01:00", NULL}, 1);
     for (int i = 0; i < 2; i++) {
-        process_cleanup(&tool);
-        tool_start_with(&tool, "DistributedLeasing__AcquireTimeout=00:00:01",
+        process_cleanup(&tool_process);
+        tool_start_with(&tool_process, "DistributedLeasing__AcquireTimeout=00:00:01",
                         TOOL_WORDS("reservations", words[i], "PROD-001", id));
         ck_assert_ptr_nonnull(strstr(tool_finish(TOOL_REFUSED), "product PROD-001 is busy"));
     }

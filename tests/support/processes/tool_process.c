@@ -1,4 +1,4 @@
-#include "support/processes/operator_tool.h"
+#include "support/processes/tool_process.h"
 
 #include <check.h>
 #include <signal.h>
@@ -11,21 +11,21 @@
 
 enum { MAX_WORDS = 10 };
 
-struct process tool;
+struct process tool_process;
 struct fault_proxy *tool_blob_proxy, *tool_table_proxy;
 
 static char *printed;                                         /* by the tool, when it had ended */
 static char through_proxies[AZURITE_CONNECTION_STRING_BYTES]; /* "": straight to storage */
 
 void tool_set_up(void) {
-    memset(&tool, 0, sizeof tool);
+    memset(&tool_process, 0, sizeof tool_process);
     tool_blob_proxy = tool_table_proxy = NULL;
     through_proxies[0] = '\0';
     instance_set_up();
 }
 
 void tool_tear_down(void) {
-    process_cleanup(&tool);
+    process_cleanup(&tool_process);
     free(printed);
     printed = NULL;
     fault_proxy_free(tool_blob_proxy);
@@ -60,14 +60,14 @@ void tool_start_with(struct process *process, const char *setting, const char *c
 }
 
 void tool_start(const char *const *words) {
-    process_cleanup(&tool);
-    tool_start_with(&tool, NULL, words);
+    process_cleanup(&tool_process);
+    tool_start_with(&tool_process, NULL, words);
 }
 
 const char *tool_finish(int exit_code) {
-    int ended = process_wait(&tool, TOOL_TIMEOUT_MS);
+    int ended = process_wait(&tool_process, TOOL_TIMEOUT_MS);
     free(printed);
-    printed = process_output_from(&tool, 0);
+    printed = process_output_from(&tool_process, 0);
     ck_assert_msg(ended == exit_code, "it ended with %d, not %d:\n%s", ended, exit_code, printed);
     return printed;
 }
@@ -105,8 +105,8 @@ void tool_expect_soon(const char *const *words, const char *text) {
     int64_t deadline_ms = process_now_ms() + TOOL_TIMEOUT_MS;
     for (;;) {
         tool_start(words);
-        process_wait(&tool, TOOL_TIMEOUT_MS);
-        char *output = process_output_from(&tool, 0);
+        process_wait(&tool_process, TOOL_TIMEOUT_MS);
+        char *output = process_output_from(&tool_process, 0);
         if (strstr(output, text) != NULL) {
             free(output);
             return;

@@ -1,12 +1,12 @@
 /*
- * operator_tool.h - leasectl as an operator runs it, beside the handlers of instance_pair.h.
+ * tool_process.h - leasectl as an operator runs it, beside the handlers of instance_pair.h.
  *
- * Rules    One runs at a time, `tool`. What should not happen to a test fails it, with what the
- *          tool has printed: stdout and stderr together.
+ * Rules    One runs at a time, `tool_process`. What should not happen to a test fails it, with
+ *          what the tool has printed: stdout and stderr together.
  * Threads  One test's.
  */
-#ifndef SUPPORT_OPERATOR_TOOL_H
-#define SUPPORT_OPERATOR_TOOL_H
+#ifndef SUPPORT_TOOL_PROCESS_H
+#define SUPPORT_TOOL_PROCESS_H
 
 #include <stdint.h>
 
@@ -17,7 +17,7 @@ enum { TOOL_TIMEOUT_MS = 60000, TOOL_REFUSED = 2 };
 
 #define TOOL_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-extern struct process tool;
+extern struct process tool_process;
 
 /* A checked fixture, around that of instance_pair.h. */
 void tool_set_up(void);
