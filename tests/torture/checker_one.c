@@ -49,7 +49,7 @@ static void violate_units(const struct checker_replay *replay, const struct chec
                           const struct history_record *record, int64_t units) {
     const struct history_record *evidence[2] = {record, row->by};
     checker_violate(replay->model->report, rule_of(record), evidence, 2,
-                    "reservation %s had %" PRId64 " units for a %s at version %" PRId64
+                    "reservation %s had %" PRId64 " units for %s at version %" PRId64
                     ", not %" PRId64 " to %" PRId64,
                     row->as.id, units, history_kind_name(record->kind), record->version,
                     sure_units(row, record->version), row->high);
@@ -129,13 +129,13 @@ void checker_one_refusal(const struct checker_replay *replay, const struct histo
     int64_t enough = record->refusal == HISTORY_TOO_MUCH ? record->quantity : 1;
     if (was_before && sure >= enough) {
         checker_violate(replay->model->report, rule_of(record), evidence, 2,
-                        "a %s was refused at version %" PRId64 ", but %" PRId64
+                        "%s was refused at version %" PRId64 ", but %" PRId64
                         " units of %s were there until %" PRId64,
                         history_kind_name(record->kind), record->version, sure, row->as.id,
                         row->expires_ms);
     } else if (is_reason_wrong(replay->model, row, record)) {
         checker_violate(replay->model->report, rule_of(record), evidence, 2,
-                        "a %s was refused as %s, but %s first expires at %" PRId64,
+                        "%s was refused as %s, but %s first expires at %" PRId64,
                         history_kind_name(record->kind), record->code, row->as.id,
                         row->as.expires_ms);
     }
