@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "http/loop_call.h"
+#include "server/admission.h"
 
 enum {
     ACCEPTED_PER_SWEEP = 64, /* before the connections go on */
@@ -127,9 +128,10 @@ static void run_sweep(void *context) {
 
 /*
  * Lets this process have as many descriptors as it may. Returns how many of them connections may
- * take, so that enough are left for serving the requests.
+ * take, so that enough are left for serving the requests. Each request may need a file for a long
+ * answer.
  */
-static size_t max_connections(void) {
+static size_t max_connections(int max_in_hand) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return FEW_CONNECTIONS;
@@ -137,8 +139,8 @@ static size_t max_connections(void) {
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    size_t half = limit.rlim_cur / 2;
-    return half > OTHER_FILES ? limit.rlim_cur - OTHER_FILES : half;
+    size_t half = limit.rlim_cur / 2, others = OTHER_FILES + (size_t)max_in_hand;
+    return half > others ? limit.rlim_cur - others : half;
 }
 
 static void http_loop_init(struct http_loop *loop, const struct http_connections *settings,
@@ -151,7 +153,7 @@ static void http_loop_init(struct http_loop *loop, const struct http_connections
     loop->connections.sweep = (struct loop_task){.run = run_sweep, .context = loop};
     loop->listener = (struct loop_source){.fd = listener, .ready = on_connect, .context = loop};
     loop->accept_again = (struct loop_timer){.fired = on_accept_again, .context = loop};
-    loop->max_open_count = max_connections();
+    loop->max_open_count = max_connections(settings->shared.admission->max_count);
 }
 
 static void watch_listener(void *context) {

@@ -32,8 +32,8 @@
  *              an answer within as long, and of a long one (`rest`) each MiB. The handler has no
  *              limit here. A connection without a request has none either, as it costs next to
  *              nothing.
- *              As many connections may be open as the process may have descriptors, less 600; or
- *              half of them, if they are few.
+ *              As many connections may be open as the process may have descriptors, less 600 and
+ *              one for each of max_in_hand; or half of them, if they are few.
  *              A request is in hand from the moment when it has come whole until its answer has
  *              been sent.
  * Threads      All work is done on the loop's thread, which must be running. The handler is called

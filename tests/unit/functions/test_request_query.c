@@ -50,9 +50,9 @@ START_TEST(what_is_not_there_is_absent) {
 END_TEST
 
 START_TEST(a_parameter_that_cannot_be_read_is_bad) {
-    static const char *const queries[] = {"name=a%00b", "name=12345678", "name=1234&name=1234",
-                                          "name=1234567&name", "name=a%00b&name=a",
-                                          "name=%31%32%33%34%35%36%37%38"};
+    static const char *const queries[] = {"name=a%00b",          "name=12345678",
+                                          "name=1234&name=1234", "name=1234567&name",
+                                          "name=a%00b&name=a",   "name=%31%32%33%34%35%36%37%38"};
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         ck_assert_msg(get(queries[i]) == QUERY_BAD, "%s", queries[i]);
     }

@@ -1,8 +1,11 @@
 /* Answers whose body has a rest in a file: readers that are fast, slow, many, or gone. */
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/temp_file.h"
@@ -277,6 +280,56 @@ START_TEST(a_reader_that_takes_nothing_for_that_long_is_cut_off) {
 }
 END_TEST
 
+/* ---- descriptors ---- */
+
+enum {
+    FEW_DESCRIPTORS = 2000,
+    FOR_STORAGE = 600, /* as http_server.h has it */
+    MANY_CLIENTS = FEW_DESCRIPTORS - FOR_STORAGE - MAX_IN_HAND / 2,
+};
+
+/* Connects often, says so on `out`, and keeps its connections until it is killed. */
+static void connect_often(int in, int out) {
+    int port = 0;
+    ck_assert_int_eq(read(in, &port, sizeof port), sizeof port);
+    for (int i = 0; i < MANY_CLIENTS; i++) {
+        (void)raw_http_connect(port);
+    }
+    ck_assert_int_eq(write(out, &port, sizeof port), sizeof port);
+    pause();
+}
+
+/* The clients are a process of their own, since they need as many descriptors as the server. */
+START_TEST(connections_leave_a_file_for_each_request_in_hand) {
+    const struct rlimit few = {FEW_DESCRIPTORS, FEW_DESCRIPTORS};
+    int to_clients[2], from_clients[2];
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    ck_assert_int_eq(pipe(to_clients) + pipe(from_clients), 0);
+    pid_t clients = fork();
+    if (clients == 0) {
+        connect_often(to_clients[0], from_clients[1]);
+    }
+    set_up();
+    int port = http_server_port(server);
+    ck_assert_int_eq(write(to_clients[1], &port, sizeof port), sizeof port);
+    ck_assert_int_eq(read(from_clients[0], &port, sizeof port), sizeof port);
+    int last = ask(GET("/now")); /* it is accepted after all of them, as they make room */
+    struct pollfd answered = {.fd = last, .events = POLLIN};
+    while (poll(&answered, 1, 10) == 0) {
+        clock_fake_advance(&the_clock, REQUEST_TIMEOUT_MS);
+    }
+    raw_http_read(last, &answer, false);
+    ck_assert_int_eq(answer.status, 200);
+    /* `other` is no longer counted: it has been idle longest. */
+    ck_assert_int_le(descriptors_count() - descriptors_before,
+                     FEW_DESCRIPTORS - FOR_STORAGE - MAX_IN_HAND);
+    kill(clients, SIGKILL);
+    ck_assert_int_eq(waitpid(clients, NULL, 0), clients);
+    close(last);
+    tear_down();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("long_answers");
     TCase *tests = tcase_create("long_answers");
@@ -291,5 +344,9 @@ int main(void) {
     tcase_add_test(tests, a_reader_has_the_timeout_for_each_mib);
     tcase_add_test(tests, a_reader_that_takes_nothing_for_that_long_is_cut_off);
     suite_add_tcase(suite, tests);
+    TCase *descriptors = tcase_create("descriptors");
+    tcase_set_timeout(descriptors, 3 * RAW_HTTP_TIMEOUT_S);
+    tcase_add_test(descriptors, connections_leave_a_file_for_each_request_in_hand);
+    suite_add_tcase(suite, descriptors);
     return check_main(suite);
 }
