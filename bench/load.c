@@ -9,11 +9,11 @@
  * Client i stays with port i modulo their count, and reserves one unit of a product drawn at
  * random: P0000, P0001, ... With --get it reads instead. With --confirm and --release it confirms
  * or releases one of its own reservations in so many of a hundred calls, as far as it has any.
- * Before anything is measured each product is reserved once (--touch), or N units are (--first N). Writes "begin" and "end" to stdout as the
- * measured time begins and ends, so that a driver can take readings of its own, and then one line
- * of JSON. What is under way at the end is waited for, so that the units that were answered 200 are
- * known to the last one. An answer counts as unknown if a reservation may stand behind it all the
- * same: a connection that ended, a 500, a 503.
+ * Before anything is measured each product is reserved once (--touch), or N units are (--first N).
+ * Writes "begin" and "end" to stdout as the measured time begins and ends, so that a driver can
+ * take readings of its own, and then one line of JSON. What is under way at the end is waited for,
+ * so that the units that were answered 200 are known to the last one. An answer counts as unknown
+ * if a change may stand behind it all the same: a connection that ended, a 500, a 503.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -16,8 +16,8 @@
  *   buckets   The customer index, a hash table. A bucket has the head of a list of reservations, by
  *             expiry and id, of all customers with that hash. The head's `earlier` is the last one
  *             of the list. The last one's `later` is NULL.
- *   extended  A tree of those that no longer expire when their ids say. One that had no memory there
- *             is searched in the slots.
+ *   extended  A tree of those that no longer expire when their ids say. One for which it had no
+ *             memory is searched in the slots.
  */
 enum {
     FEW_SLOTS = 8,
