@@ -86,7 +86,7 @@ bool uuid_v8_time(const char *text, int64_t *out_ms) {
     int64_t time_ms = 0;
     for (size_t i = 0; i < UUID_TIME_PREFIX_BYTES - 1; i++) {
         if (!has_dash(i)) {
-            time_ms = time_ms << 4 | hex_digit(text[i]);
+            time_ms = time_ms * 16 + hex_digit(text[i]);
         }
     }
     *out_ms = time_ms;
