@@ -8,10 +8,14 @@
 #include "base/json.h"
 #include "base/utc.h"
 
+static _Noreturn void give_up(const char *what) {
+    fprintf(stderr, "history: %s\n", what);
+    abort();
+}
+
 static void need(bool holds, const char *what) {
     if (!holds) {
-        fprintf(stderr, "history: %s\n", what);
-        abort();
+        give_up(what);
     }
 }
 
@@ -101,7 +105,9 @@ static bool read_active(struct history_record *record, const cJSON *json) {
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "activeReservations");
     int count = cJSON_GetArraySize(array);
     struct history_reservation *rows = calloc((size_t)count + 1, sizeof *rows);
-    need(rows != NULL, "no memory");
+    if (rows == NULL) {
+        give_up("no memory");
+    }
     record->active = rows;
     const cJSON *item;
     cJSON_ArrayForEach(item, array) {
