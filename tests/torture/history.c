@@ -8,10 +8,14 @@
 #include "base/json.h"
 #include "base/utc.h"
 
+static _Noreturn void give_up(const char *what) {
+    fprintf(stderr, "history: %s\n", what);
+    abort();
+}
+
 static void need(bool holds, const char *what) {
     if (!holds) {
-        fprintf(stderr, "history: %s\n", what);
-        abort();
+        give_up(what);
     }
 }
 
@@ -100,11 +104,14 @@ static bool read_reservation(const cJSON *item, struct history_reservation *row)
 static bool read_active(struct history_record *record, const cJSON *json) {
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "activeReservations");
     int count = cJSON_GetArraySize(array);
-    record->active = calloc((size_t)count + 1, sizeof *record->active);
-    need(record->active != NULL, "no memory");
+    struct history_reservation *rows = calloc((size_t)count + 1, sizeof *rows);
+    if (rows == NULL) {
+        give_up("no memory");
+    }
+    record->active = rows;
     const cJSON *item;
     cJSON_ArrayForEach(item, array) {
-        struct history_reservation *row = &record->active[record->active_count];
+        struct history_reservation *row = &rows[record->active_count];
         if (!read_reservation(item, row)) {
             return false;
         }

@@ -85,6 +85,7 @@ struct history_record {
     enum history_kind kind;
     int client;
     int instance;
+    int status;                                  /* of the answer; 0: none */
     char product[HISTORY_NAME_BYTES];            /* "" for reconcile */
     char customer[HISTORY_NAME_BYTES];           /* confirm, extend: "": not named */
     char key[HISTORY_NAME_BYTES];                /* Idempotency-Key; "": none */
@@ -95,7 +96,6 @@ struct history_record {
     int64_t sent_ms;
 
     int64_t answered_ms; /* HISTORY_NEVER: it was not */
-    int status;          /* 0: no answer */
     enum history_outcome outcome;
     enum history_refusal refusal; /* if it was refused */
     char code
