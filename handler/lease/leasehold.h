@@ -103,11 +103,12 @@ extern "C" {
 #define LEASEHOLD_VERSION_PATCH 0
 
 /* The same as text: "0.9.0". */
-#define LEASEHOLD_VERSION                                                    \
-    LEASEHOLD_VERSION_TEXT(LEASEHOLD_VERSION_MAJOR, LEASEHOLD_VERSION_MINOR, \
-                           LEASEHOLD_VERSION_PATCH)
-#define LEASEHOLD_VERSION_TEXT(major, minor, patch) LEASEHOLD_VERSION_QUOTE(major.minor.patch)
-#define LEASEHOLD_VERSION_QUOTE(text) #text
+#define LEASEHOLD_VERSION                                                           \
+    LEASEHOLD_VERSION_TEXT(LEASEHOLD_VERSION_MAJOR)                                 \
+    "." LEASEHOLD_VERSION_TEXT(LEASEHOLD_VERSION_MINOR) "." LEASEHOLD_VERSION_TEXT( \
+        LEASEHOLD_VERSION_PATCH)
+#define LEASEHOLD_VERSION_TEXT(number) LEASEHOLD_VERSION_QUOTE(number)
+#define LEASEHOLD_VERSION_QUOTE(number) #number
 
 #ifdef __GNUC__
 #define LEASEHOLD_MUST_CHECK __attribute__((warn_unused_result))

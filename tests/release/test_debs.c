@@ -108,7 +108,7 @@ static const char *const requests[] = {"leasehold 1", "leasehold 0.8"};
 START_TEST(cmake_refuses_versions_that_are_not_compatible) {
     char script[SCRIPT_BYTES];
     snprintf(script, sizeof script,
-             "echo 'cmake_minimum_required(VERSION 3.18)\nproject(p NONE)\n"
+             "echo 'cmake_minimum_required(VERSION 3.18)\nproject(p C)\n"
              "find_package(%s QUIET)\nmessage(\"found ${leasehold_FOUND}\")' >CMakeLists.txt;"
              "cmake . 2>&1 | grep '^found'",
              requests[_i]);
