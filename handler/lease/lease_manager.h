@@ -74,11 +74,11 @@ void lease_manager_cancel_acquires(struct lease_manager *manager);
  */
 void lease_manager_cancel_waits(struct lease_manager *manager);
 
-/* `unreleased` counts leases whose release storage has not confirmed. */
+/* `unreleased` counts the leases whose release has not ended (see Life). */
 typedef void (*lease_close_done)(void *context, int unreleased);
 
 /*
- * Last step of stopping: releases every lease at once. Ends when storage has confirmed all of them,
+ * Last step of stopping: releases every lease at once. Ends when all of these releases have ended,
  * or at `deadline_ms` on the clock. A lease that is granted to an acquire still under way is
  * released as well. Nothing is sent to the store afterwards. Owners may still release their leases
  * and query them. One close at a time, on the loop's thread.
@@ -149,7 +149,7 @@ struct lease_acquire {
     int64_t wait_until_ms;               /* how long to wait for another holder */
     int64_t deadline_ms;                 /* how long to retry while storage fails */
     int64_t first_wait_ms, next_wait_ms; /* the backoff */
-    int64_t cycle_end_ms;                /* a wait that would end later is a first one again */
+    int64_t cycle_end_ms;                /* a wait that would end later starts the backoff again */
     struct correlation correlation;      /* a copy of the caller's */
     bool has_correlation;
 };

@@ -28,9 +28,9 @@ static void on_release_task(void *context) {
 }
 
 /*
- * Allocates everything before storage is asked. So to hold or to release a granted lease needs no
- * more memory or random numbers. If there is no memory for storage's reply, the lease may have been
- * granted, and is released (may_be_granted).
+ * Allocates the manager's part of the lease before storage is asked. So no granted lease is dropped
+ * for lack of memory or random numbers. If there is no memory for storage's reply, the lease may
+ * have been granted, and is released (may_be_granted).
  */
 static enum status managed_lease_new(struct lease_manager *manager,
                                      const struct leasehold_request *request,

@@ -93,8 +93,9 @@ void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int
 }
 
 /*
- * Returns when the lease has expired at storage. It counts from the last request that was sent,
- * because storage may have granted that one although its reply was lost.
+ * Returns when a release is given up. By then a lease with an end has expired at storage. That
+ * counts from the last request that was sent, because storage may have granted that one although
+ * its reply was lost.
  */
 static int64_t release_deadline_ms(const struct lease *lease, int64_t now_ms) {
     if (lease->duration_s == LEASEHOLD_INFINITE) {
@@ -254,7 +255,10 @@ static enum lease_outcome on_late_reply(struct lease_renewal *renewal, struct le
     return LEASE_OUTCOME_NONE;
 }
 
-/* When storage wants the next attempt at the soonest, or the last moment that is worth one. */
+/*
+ * Returns the time from which storage's Retry-After allows the next attempt. If that is past the
+ * safe deadline, returns the last moment that is worth an attempt.
+ */
 static int64_t allowed_from_ms(int64_t safe_until_ms, int retry_after_ms, int64_t now_ms) {
     int64_t requested_ms = now_ms + retry_after_ms;
     return requested_ms >= safe_until_ms ? safe_until_ms - LEASE_LAST_ATTEMPT_MS : requested_ms;

@@ -90,7 +90,7 @@ struct lease {
     int duration_s;
     int64_t renewed_ms;      /* just before the last good acquire or renewal was sent */
     int64_t sent_ms;         /* just before the last acquire or renewal was sent, good or not */
-    int64_t release_by_ms;   /* RELEASING: it expires at storage; no retry is planned after that */
+    int64_t release_by_ms;   /* RELEASING: when the release is given up; no later retry */
     int64_t retry_ms;        /* the next wait between attempts */
     int64_t allowed_from_ms; /* no renewal is sent before: storage's Retry-After */
     int attempts;            /* failed attempts of the renewal or release under way */

@@ -170,8 +170,8 @@ struct blob_acquire {
 static void acquire_try(struct blob_acquire *acquire);
 
 /*
- * Ends the acquire with a failure. What may have happened is a grant: to the last try or to an
- * earlier one, but not to a request that creates a blob.
+ * Ends the acquire with a failure. Its may_have_happened tells whether any try may have been
+ * granted the lease. It does not speak of requests that create a blob.
  */
 static void acquire_fail(struct blob_acquire *acquire, enum status status,
                          const struct error *err) {

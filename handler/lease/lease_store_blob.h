@@ -16,7 +16,7 @@ struct storage_client;
 
 typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
 
-/* The lease is wanted, so its blob may be created. Or `done` will be called with the answer. */
+/* WANTED: the lease's blob may be created. PENDING: `done` will be called with the answer. */
 enum lease_wanted { LEASE_WANTED, LEASE_WANTED_PENDING };
 
 /*

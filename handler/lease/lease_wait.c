@@ -55,7 +55,7 @@ enum status lease_manager_acquire(struct lease_manager *manager,
     return own.wait.status;
 }
 
-/* ---- wait ---- */
+/* ---- pause ---- */
 
 struct pause_wait {
     struct lease_wait wait;

@@ -280,9 +280,9 @@ enum leasehold_result leasehold_open(const struct leasehold_options *options,
 void leasehold_cancel(struct leasehold *client);
 
 /*
- * Releases all leases at once and waits until storage has confirmed each, at most `timeout_ms`.
- * Then frees the client and its leases. Returns how many releases were not confirmed. Those leases
- * expire on their own; one without an end must be broken. NULL is allowed.
+ * Releases all leases at once and waits at most `timeout_ms` until each release has ended
+ * (leasehold_release). Then frees the client and its leases. Returns how many have not ended. Those
+ * leases expire on their own; one without an end must be broken. NULL is allowed.
  */
 int leasehold_close(struct leasehold *client, int64_t timeout_ms);
 
@@ -308,8 +308,8 @@ struct leasehold_request {
 
 /*
  * Acquires a lease. Waits for another holder as the request says. If storage fails, tries for at
- * least 10 s. A lease that is returned is safe at that moment and is renewed from then on. After a
- * failure, a lease that storage may have granted all the same is released.
+ * least 10 s. A lease that is returned is safe at that moment. With auto_renew it is renewed from
+ * then on. After a failure, a lease that storage may have granted all the same is released.
  *
  * LEASEHOLD_HELD_ELSEWHERE   somebody else held it all that time
  * LEASEHOLD_UNAVAILABLE      storage kept failing
