@@ -18,9 +18,9 @@
  *   - A batch with changes needs no validation: its commit succeeds only if the product is the
  *     cached one. A batch without changes has no commit. So a refusal holds only if the product was
  *     validated after the request came.
- *   - A request that expects a version (If-Match) is refused unless that version is stored, and no
- *     request before it in the batch changes the product: its change would be one to the version
- *     after. A repeat gets the first answer, whatever version it expects.
+ *   - A request that expects a version (If-Match) is refused unless it would change that very
+ *     version: it is stored, and no request before it in the batch changes the product. A repeat
+ *     gets the first answer, whatever version it expects.
  *   - The answers hold once the batch is committed, or if there was nothing to commit.
  */
 #ifndef INVENTORY_BATCH_H

@@ -21,7 +21,7 @@ bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
     return first != NULL && first->expires_ms <= now_ms;
 }
 
-/* Removes the reservation that expires first. False: it is active, or there is no room. */
+/* Removes the reservation that expires first. False: none has expired, or there is no room. */
 static bool expire_first(struct product_state *state, int64_t now_ms, int spare_changes) {
     struct reservation *first = reservation_list_first(&state->reservations);
     if (first == NULL || first->expires_ms > now_ms || !has_room_for(state, first, spare_changes)) {
@@ -142,8 +142,8 @@ int64_t inventory_release(struct product_state *state, const char *customer_id,
 }
 
 /*
- * A removed reservation is one whose row is gone. Another customer's answers as it would without
- * its row once it has expired.
+ * A removed reservation counts as one whose row is gone. An expired one is EXPIRED to every
+ * customer, because it will be so when its row is gone.
  */
 struct reservation *inventory_find_named(const struct product_state *state,
                                          const char *reservation_id, const char *customer_id,

@@ -74,7 +74,10 @@ int inventory_expire(struct product_state *state, int64_t now_ms, int spare_chan
 bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms,
                           int spare_changes);
 
-/* Removes their share of expired reservations, after all requests of a commit. Returns how many. */
+/*
+ * After all requests of a commit: removes more expired reservations, as many as their share above
+ * allows. Returns how many.
+ */
 int inventory_expire_alongside(struct product_state *state, int64_t now_ms);
 
 /*
@@ -99,8 +102,8 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
 struct reservation_terms inventory_terms(const struct reservation *reservation);
 
 /*
- * Releases up to `quantity` units of the customer's active reservations, those that expire first
- * first, while there is room. The last one may keep a part of its units. With a `reservation_id`
+ * Releases up to `quantity` units of the customer's active reservations, in the order in which they
+ * expire, while there is room. The last one may keep a part of its units. With a `reservation_id`
  * (NULL: any) only that one is touched, if it is the customer's. Returns the units released.
  */
 int64_t inventory_release(struct product_state *state, const char *customer_id,

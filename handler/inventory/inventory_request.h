@@ -89,8 +89,12 @@ struct inventory_request {
     enum refusal refusal;
     int64_t available; /* units, after this request */
     int64_t version;   /* the version of the product that this answer is about */
-    int64_t total;     /* confirm, adjust, set total: the total now, changed or not */
-    int64_t remaining; /* confirm: units that stay reserved */
+    /*
+     * The total after this request. Confirm: if units > 0. Adjust, set total: also if refused,
+     * unless for OTHER_VERSION.
+     */
+    int64_t total;
+    int64_t remaining; /* confirm, if units > 0: units that stay reserved */
     /* Reserve, confirm, extend, if units > 0. Confirm, QUANTITY_TOO_LARGE: what it holds. */
     struct reservation_terms reservation;
     char holder_id[CUSTOMER_ID_BYTES]; /* confirm, extend, if units > 0: the customer */

@@ -23,8 +23,8 @@
  *   Strings, queries, states and outputs are borrowed until `done`. A failure leaves outputs
  *   untouched, with one exception: `out` of a failed read is empty.
  *   An operation cannot be abandoned. At its deadline it ends with STATUS_UNAVAILABLE. If the
- *   storage client is cancelled or cleaned up, it ends with STATUS_CANCELLED. A commit that may
- *   have been sent ends with STATUS_UNAVAILABLE instead.
+ *   storage client is cancelled or cleaned up, it ends with STATUS_CANCELLED. A commit that has
+ *   begun its transaction ends with STATUS_UNAVAILABLE instead.
  *   Every operation may also end with STATUS_NO_MEMORY or STATUS_UNAUTHORIZED.
  *   The correlation that is current at the start must stay valid until `done`.
  *   inventory_store_wait.h offers some operations to threads that wait.
@@ -197,7 +197,7 @@ struct inventory_store_ops {
      * STATUS_PRECONDITION_FAILED  another commit came first; nothing was written
      * STATUS_UNAVAILABLE          the outcome is unknown: it was committed once or not at all
      * STATUS_CONTAINER_NOT_FOUND  the table is gone, with all stock
-     * STATUS_CANCELLED            the storage client was cancelled before the transaction was sent
+     * STATUS_CANCELLED            the storage client was cancelled before the transaction was begun
      * any other                   storage rejected it, or it was not sent; nothing was written
      */
     void (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,

@@ -40,10 +40,6 @@ enum {
     TENURE_MS = 400,
     YIELD_MS = 250,
     LINGER_MS = 5,
-    /*
-     * After this many misses in a row the handler does not linger, until a request comes in time
-     * again.
-     */
     MAX_MISSED_LINGERS = 16,
     /* Others are expected for this long after the last sign of them. */
     CONTENTION_MS = 10000,

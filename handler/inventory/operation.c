@@ -142,7 +142,7 @@ static enum request_stage decide_set_total(struct batch *batch, struct inventory
     return request->is_set || !can_be_met ? REQUEST_DECIDED : request->stage;
 }
 
-/* Units go only from those that are available. As for a reserve, expired rows go first. */
+/* Takes only available units away. As for a reserve, expired rows are removed first if needed. */
 static enum request_stage decide_adjust(struct batch *batch, struct inventory_request *request) {
     const struct product *product = &batch->state->product;
     int64_t leaving = request->quantity < 0 ? -request->quantity : 0;

@@ -40,8 +40,9 @@ struct operation {
     enum operation_rows rows;
 
     /*
-     * A request without an Idempotency-Key, that names its reservation, gets a key made of this
-     * word and all it asks for. NULL: it gets none. The word is stored, and never changes.
+     * A request that names its reservation and has no Idempotency-Key gets a key. It is made of
+     * this word and all that the request asks for. NULL: it gets none. The word never changes,
+     * because the key's hash is stored.
      */
     const char *automatic_key;
 
@@ -68,8 +69,9 @@ struct operation {
 
     /*
      * The rule. Decides the request on the batch's product, and returns its new stage. Returns the
-     * stage unchanged if the request has to wait for the next batch: the transaction has no room
-     * for it, or it needs units of expired reservations that cannot be removed yet (certain_ms).
+     * stage unchanged if the request has to wait for the next batch. Then the commit has no room
+     * for its rows (batch_has_room, batch_can_index), or it needs units of expired reservations
+     * that cannot be removed yet (certain_ms).
      */
     enum request_stage (*decide)(struct batch *batch, struct inventory_request *request);
 

@@ -52,7 +52,7 @@ struct product_cache {
     int64_t last_version;              /* of the product that was forgotten last; 0: none */
     bool is_read_under_lease;
 
-    /* The last read, or a commit that was rejected after it, found another handler's commit. */
+    /* The last read, or a commit or look-up after it, found another handler's commit. */
     bool others_committed;
 
     /* Every request with a lower sequence had come before the last validation began. */

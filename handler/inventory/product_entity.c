@@ -214,7 +214,7 @@ static bool read_format(const cJSON *entity, int *out) {
 /*
  * Reads the properties that the first release does not write. Those that are missing count as
  * unknown. The first two releases do not update all of them. If commitId is not the first of
- * commitIds, one of those releases has changed the row since, and dueAt is out of date.
+ * commitIds, one of those releases has changed the row since, and dueAt may be out of date.
  */
 static bool read_later_properties(const cJSON *entity, struct product *product) {
     const char *commit_id = json_string(entity, "commitId");

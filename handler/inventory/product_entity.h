@@ -24,7 +24,7 @@
  *   A release does not update a property that it does not know. So a property that is derived from
  *   others needs a sign that it is up to date. For dueAt the sign is commitId: dueAt is valid only
  *   if the row has no commitId, or if commitId is the first of commitIds.
- *   Releases that do not extend reservations judge by expiresAt too, so they take none away early.
+ *   Releases that do not extend reservations judge by expiresAt too, so they remove none early.
  *   But they look for a customer's later rows by their keys. So they may answer a release without a
  *   reservation's id with a 404, though the customer has an extended one.
  *

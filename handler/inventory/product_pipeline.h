@@ -108,7 +108,7 @@ struct pipeline_shared {
     int64_t acquire_timeout_ms;
     int64_t reservation_lifetime_ms;
     int64_t processing_time_ms;
-    int pipelines_in_use; /* those that are not idle; at least 1 */
+    int pipelines_in_use; /* those that are not idle, so at least 1 while one has a batch */
 
     /* Called when a pipeline has nothing under way. It may be freed in the call, or later. */
     void (*became_idle)(void *context, struct product_pipeline *pipeline);

@@ -2,7 +2,7 @@
  * product_queues.h - one queue and pipeline for each product that is in use, or was lately.
  *
  * Memory   An idle pipeline is kept for its product cache, PRODUCT_QUEUES_MAX_IDLE of them at most.
- *          Beyond that the one that has been idle the longest is freed. If all of them have more
+ *          Beyond that the one that has been idle the longest is freed. If together they have more
  *          than PRODUCT_CACHE_RECENT_ROWS rows, those that have been idle the longest keep only the
  *          rows that expire soon.
  * Threads  The loop's. A request's `served` is never called inside product_queues_submit.

@@ -1,6 +1,6 @@
 /*
- * reconcile.h - housekeeping: removes the rows of expired reservations, of expired idempotency
- * records, and those of the expiry index. Nothing waits for it: units are available from the moment
+ * reconcile.h - housekeeping: removes expired reservations and idempotency records, and the rows of
+ * the expiry index that led to them. Nothing waits for it: units are available from the moment
  * their reservation expires (inventory.h).
  *
  * One handler at a time does it, under the job's lease (RECONCILIATION_LEASE_NAME). A round goes

@@ -9,7 +9,10 @@
 #include "inventory/product_entity.h"
 #include "inventory/store_operation.h"
 
-enum { LISTING_MS = 30000, SEEDS_AT_ONCE = 8 };
+enum {
+    LISTING_MS = 30000, /* for all pages */
+    SEEDS_AT_ONCE = 8,
+};
 
 /* ---- prepare ---- */
 
