@@ -49,7 +49,7 @@ struct managed_lease {
      * another value. A renewal does so by compare and swap with the value before, so that it cannot
      * undo a 0. If it is set to 0 because of a loss, the thread that did so notifies the loss. So a
      * loss is notified once. A release sets 0 without notifying, unless the safe deadline has
-     * passed.
+     * passed. A close sets 0 and never notifies.
      */
     _Atomic int64_t safe_until_ms;
     int64_t published_ms; /* the last safe deadline that the loop set it to */
