@@ -329,7 +329,6 @@ static void read_pages(struct table_read *read) {
                                                        ? read->query.limit + SPARE_ROWS
                                                    : has_visitor ? VISITED_ROWS
                                                                  : 0,
-                                      .is_long = has_visitor,
                                       .visit = on_row,
                                       .context = read,
                                       .is_enough = &read->has_enough,

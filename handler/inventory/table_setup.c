@@ -9,10 +9,7 @@
 #include "inventory/product_entity.h"
 #include "inventory/store_operation.h"
 
-enum {
-    LISTING_MS = 30000, /* for all pages */
-    SEEDS_AT_ONCE = 8,
-};
+enum { SEEDS_AT_ONCE = 8 };
 
 /* ---- prepare ---- */
 
@@ -257,5 +254,5 @@ void table_setup_list(struct inventory_store_table *store, table_setup_visitor v
     listing->store = store;
     listing->visit = visit;
     table_query_start(&listing->call, store->client, &query,
-                      clock_now_ms(store->base.platform->clock) + LISTING_MS, on_listed, listing);
+                      storage_client_deadline_ms(store->client), on_listed, listing);
 }

@@ -55,9 +55,8 @@ static void on_answer(void *context, enum status status, struct http_reply *repl
     bool has_next_page = status == STATUS_OK && call->continuation.count > 0;
     if (has_next_page) {
         begin_page(call);
-        if (call->query.is_long) {
-            call->deadline_ms = storage_client_deadline_ms(call->client);
-        }
+        call->deadline_ms =
+            clock_max_ms(call->deadline_ms, storage_client_deadline_ms(call->client));
     }
     http_headers_cleanup(&call->continuation);
     http_headers_init(&call->continuation);

@@ -44,7 +44,6 @@ struct table_query {
     void *context;
     const bool *is_enough; /* set by the visitor to end the query early; NULL: read to the end */
     int *out_pages;        /* the number of answers; more than one is no snapshot. May be NULL */
-    bool is_long;          /* each answer but the first has a deadline of its own */
 };
 
 /* An operation under way. Zeroed at first. Its owner must keep it until it has ended. */
