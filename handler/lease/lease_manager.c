@@ -106,6 +106,7 @@ void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_m
     atomic_store(&manager->are_acquires_cancelled, true);
     lease_manager_end_acquires(manager, false);
     event_loop_set_timer(manager->platform->loop, &manager->close_timer, deadline_ms);
+    lease_manager_run_due(manager); /* notifies the losses that nobody has noticed yet */
     release_all(manager);
     lease_manager_end_close_if_done(manager);
 }
@@ -116,7 +117,9 @@ static void on_close_timer(void *context) {
     manager->close_done = NULL;
     manager->is_closed = true;
     lease_manager_arm(manager);
-    done(manager->close_context, (int)manager->renewal.count);
+    int unreleased = (int)manager->renewal.count + manager->infinite_count;
+    manager->infinite_count = 0;
+    done(manager->close_context, unreleased);
 }
 
 /* ---- a probe ---- */

@@ -49,7 +49,7 @@ struct managed_lease {
      * another value. A renewal does so by compare and swap with the value before, so that it cannot
      * undo a 0. If it is set to 0 because of a loss, the thread that did so notifies the loss. So a
      * loss is notified once. A release sets 0 without notifying, unless the safe deadline has
-     * passed. A close sets 0 and never notifies.
+     * passed. A close first notifies all losses that are due.
      */
     _Atomic int64_t safe_until_ms;
     int64_t published_ms; /* the last safe deadline that the loop set it to */
@@ -76,8 +76,9 @@ struct lease_manager {
     atomic_bool are_acquires_cancelled;
     atomic_bool are_waits_cancelled;
     struct loop_task cancel_acquires, cancel_waits;
-    bool is_closing; /* no lease is handed out any more */
-    bool is_closed;  /* nothing is sent to the store any more */
+    int infinite_count; /* leases without an end, never released, that close has not counted yet */
+    bool is_closing;    /* no lease is handed out any more */
+    bool is_closed;     /* nothing is sent to the store any more */
     struct loop_timer close_timer;
     lease_close_done close_done; /* NULL: no close is under way */
     void *close_context;

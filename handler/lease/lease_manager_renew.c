@@ -127,14 +127,21 @@ static void on_renew_reply(void *context, enum status status, const struct error
 
 /* ---- releases ---- */
 
+/* A lease without an end stays held at storage, so close counts it (lease_close_done). */
+static void note_unreleased(const struct managed_lease *managed, const char *reason) {
+    bool is_infinite = managed->lease.duration_s == LEASEHOLD_INFINITE;
+    managed->manager->infinite_count += is_infinite;
+    log_event(LOG_WARNING, "Lease %s of %s could not be released and has to %s: %s",
+              managed->lease.id, managed->lease.name, is_infinite ? "be broken" : "expire", reason);
+}
+
 static void on_release_reply(void *context, enum status status, const struct error *err) {
     struct managed_lease *managed = context;
     struct lease_manager *manager = managed->manager;
     int retry_after_ms = status != STATUS_OK ? err->retry_after_ms : 0;
     if (!lease_renewal_on_release_reply(&manager->renewal, &managed->lease, status, retry_after_ms,
                                         clock_now_ms(manager->platform->clock))) {
-        log_event(LOG_WARNING, "Lease %s of %s could not be released and has to expire: %s",
-                  managed->lease.id, managed->lease.name, failure_reason(status, err));
+        note_unreleased(managed, failure_reason(status, err));
     }
     lease_manager_free_if_done(managed);
     lease_manager_arm(manager);

@@ -27,7 +27,7 @@ enum status lease_manager_extend_for(struct lease_manager *manager, struct lease
 enum status lease_manager_break(struct lease_manager *manager, const char *name,
                                 struct error *err) MUST_CHECK;
 
-/* lease_manager_close_start. Returns how many releases have not ended. */
+/* lease_manager_close_start. Returns `unreleased`. */
 int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms);
 
 #endif

@@ -261,6 +261,47 @@ START_TEST(a_loss_that_its_owner_notices_first_is_notified_when_it_releases) {
 }
 END_TEST
 
+static void on_closed(void *context, int unreleased) {
+    *(int *)context = unreleased;
+}
+
+/* The machine wakes up after the safe deadline, and the program's first act is to close. */
+static void wake_up_and_close(void *unreleased) {
+    clock_fake_advance(&lease_fixture.fake_clock, 27000);
+    lease_manager_close_start(lease_fixture.manager, lease_fixture_now_ms() + 1000, on_closed,
+                              unreleased);
+}
+
+START_TEST(losses_that_close_is_the_first_to_notice_are_notified) {
+    struct lease_observer observers[] = {LEASE_OBSERVER_INIT, LEASE_OBSERVER_INIT};
+    struct leasehold_request requests[] = {lease_observer_request("a", &observers[0]),
+                                           lease_observer_request("b", &observers[1])};
+    int unreleased = -1;
+    struct lease *first = lease_fixture_acquire(&requests[0]);
+    observers[0].release = first; /* inside its event */
+    struct lease *second = lease_fixture_acquire(&requests[1]);
+    lease_fixture_run(wake_up_and_close, &unreleased);
+    lease_fixture_settle();
+    lease_observer_assert(&observers[0], 0, 0, 1);
+    lease_observer_assert(&observers[1], 0, 0, 1);
+    ck_assert_int_eq(unreleased, 0);
+    lease_manager_release(lease_fixture.manager, second);
+}
+END_TEST
+
+/* Storage is out for longer than its release is retried. It is held for ever then. */
+START_TEST(close_counts_a_lease_without_an_end_whose_release_was_given_up) {
+    struct lease *lease = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
+    lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, true);
+    lease_manager_release(lease_fixture.manager, lease);
+    lease_fixture_advance(LEASE_RELEASE_INFINITE_MS);
+    lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_UNAVAILABLE);
+    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 1);
+    ck_assert(lease_store_fake_is_leased(lease_fixture.store, "a"));
+}
+END_TEST
+
 START_TEST(a_lease_released_in_time_is_not_notified_as_lost) {
     struct lease_observer observer = LEASE_OBSERVER_INIT;
     struct leasehold_request request = lease_observer_request("a", &observer);
@@ -411,6 +452,8 @@ static void add_keeping(Suite *suite) {
         a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_without_an_event);
     tcase_add_loop_test(tests, a_loss_that_its_owner_notices_first_is_notified_when_it_releases, 0,
                         2);
+    tcase_add_test(tests, losses_that_close_is_the_first_to_notice_are_notified);
+    tcase_add_test(tests, close_counts_a_lease_without_an_end_whose_release_was_given_up);
     tcase_add_test(tests, a_lease_released_in_time_is_not_notified_as_lost);
     tcase_add_loop_test(tests, a_lease_may_be_released_from_inside_each_of_its_events, 0, 3);
     tcase_add_test(tests, a_wait_ends_when_its_time_is_over);
