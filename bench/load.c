@@ -428,6 +428,48 @@ static void read_ports(char *text) {
     }
 }
 
+/* Returns false if there is no such option. */
+static bool set_option(int option, const char *text, long long number) {
+    switch (option) {
+    case 'g':
+        options.reads = true;
+        options.query = text == NULL ? "" : text;
+        return true;
+    case 't':
+        options.touches = true;
+        return true;
+    case 'c':
+        options.client_count = (int)number;
+        return true;
+    case 'k':
+        options.product_count = (int)number;
+        return true;
+    case 'C':
+        options.confirm_percent = (unsigned)number;
+        return true;
+    case 'R':
+        options.release_percent = (unsigned)number;
+        return true;
+    case 'f':
+        options.first = number;
+        return true;
+    case 'w':
+        options.warm_us = number * 1000;
+        return true;
+    case 'r':
+        options.run_us = number * 1000;
+        return true;
+    case 'i':
+        options.think_us = number * 1000;
+        return true;
+    case 's':
+        options.seed = (uint64_t)number;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void read_options(int argc, char **argv) {
     static const struct option names[] = {{"ports", required_argument, NULL, 'p'},
                                           {"clients", required_argument, NULL, 'c'},
@@ -443,46 +485,9 @@ static void read_options(int argc, char **argv) {
                                           {"seed", required_argument, NULL, 's'},
                                           {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        long long number = optarg == NULL ? 0 : strtoll(optarg, NULL, 10);
-        switch (option) {
-        case 'p':
+        if (option == 'p') {
             read_ports(optarg);
-            break;
-        case 'c':
-            options.client_count = (int)number;
-            break;
-        case 'k':
-            options.product_count = (int)number;
-            break;
-        case 'g':
-            options.reads = true;
-            options.query = optarg == NULL ? "" : optarg;
-            break;
-        case 'C':
-            options.confirm_percent = (unsigned)number;
-            break;
-        case 'R':
-            options.release_percent = (unsigned)number;
-            break;
-        case 'f':
-            options.first = number;
-            break;
-        case 't':
-            options.touches = true;
-            break;
-        case 'w':
-            options.warm_us = number * 1000;
-            break;
-        case 'r':
-            options.run_us = number * 1000;
-            break;
-        case 'i':
-            options.think_us = number * 1000;
-            break;
-        case 's':
-            options.seed = (uint64_t)number;
-            break;
-        default:
+        } else if (!set_option(option, optarg, optarg == NULL ? 0 : strtoll(optarg, NULL, 10))) {
             exit(64);
         }
     }
