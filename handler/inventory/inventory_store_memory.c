@@ -248,10 +248,14 @@ static void run_visits(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     const struct stored_product *stored = find_product(operation->store, operation->product_id);
     struct error err = {.status = STATUS_OK};
-    enum status status = stored == NULL
-                             ? error_set(&err, STATUS_NOT_FOUND, "there is no such product")
-                             : visit_next(operation, stored, &err);
-    if (status == STATUS_OK && operation->next < stored->state.reservations.count) {
+    enum status status = STATUS_NOT_FOUND;
+    if (stored == NULL) {
+        error_set(&err, status, "there is no such product");
+    } else {
+        status = visit_next(operation, stored, &err);
+    }
+    if (stored != NULL && status == STATUS_OK &&
+        operation->next < stored->state.reservations.count) {
         store_operation_post(base, operation->store->base.platform->loop, run_visits);
         return;
     }
