@@ -73,8 +73,6 @@ struct seed_product {
  * and in addition those of `customer_id` and the one called `reservation_id`.
  */
 struct inventory_query {
-    /* Selects every reservation. The other members do not matter then. */
-    bool all;
     /* NULL: no customer. */
     const char *customer_id;
     /* NULL: no single reservation. */
@@ -86,6 +84,8 @@ struct inventory_query {
      * customer_id.
      */
     int limit;
+    /* Selects every reservation. Nothing else but the visitor matters then. */
+    bool all;
     /* Leaves out the reservations that expire at or before until_ms, except reservation_id's. */
     bool later_only;
     /*

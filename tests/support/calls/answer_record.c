@@ -21,9 +21,9 @@ enum { SERVES_NOT_US, SERVES_HOST, SERVES_HANDLER };
 static atomic_char served[MAX_PORTS];
 
 static struct connection {
-    int port; /* 0: not the app's */
     unsigned long long id;
     struct strbuf sent; /* since the last answer */
+    int port;           /* 0: not the app's */
     bool is_cut;
 } connections[MAX_CONNECTIONS];
 
