@@ -295,6 +295,7 @@ START_TEST(close_counts_a_lease_without_an_end_whose_release_was_given_up) {
         &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, true);
     lease_manager_release(lease_fixture.manager, lease);
+    lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     lease_fixture_advance(LEASE_RELEASE_INFINITE_MS);
     lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_UNAVAILABLE);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 1);
