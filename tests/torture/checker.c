@@ -131,11 +131,14 @@ static void check_lifetime(const struct checker_model *model, const struct check
 static int64_t most_available(const struct checker_model *model,
                               const struct history_record *record) {
     int64_t most = checker_totals_room(model, record->version, record->answered_ms).high;
+    int64_t set =
+        checker_totals_largest_set(model, record->version) - model->product->resident_units;
     int64_t before = checker_totals_room(model, record->version - 1, record->answered_ms).high;
     for (size_t i = 0; i < model->delta_count; i++) {
         const struct checker_delta *delta = &model->deltas[i];
         before += delta->version == record->version && delta->by > 0 ? delta->by : 0;
     }
+    most = set > most ? set : most;
     return most > before ? most : before;
 }
 

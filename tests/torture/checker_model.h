@@ -159,6 +159,9 @@ struct checker_range checker_totals_at(const struct checker_model *model, int64_
 struct checker_range checker_totals_room(const struct checker_model *model, int64_t version,
                                          int64_t until_ms);
 
+/* The largest total that the commit of a version has set; 0: it has set none. */
+int64_t checker_totals_largest_set(const struct checker_model *model, int64_t version);
+
 /* The same as what was known before tells it, for a snapshot that is judged. */
 struct checker_range checker_totals_expected(const struct checker_model *model, int64_t version,
                                              int64_t until_ms);

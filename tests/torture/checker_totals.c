@@ -104,7 +104,7 @@ static int64_t sum_deltas(const struct checker_model *model, int64_t version) {
     return from == 0 ? 0 : model->deltas[from - 1].sum;
 }
 
-/* The last one up to a version; among several of one version the first. */
+/* The last one up to a version. One that was seen at the version itself is not judged by itself. */
 static const struct checker_anchor *find_anchor(const struct checker_model *model, int64_t version,
                                                 bool is_judged) {
     size_t from = 0, to = model->anchor_count;
@@ -117,11 +117,30 @@ static const struct checker_anchor *find_anchor(const struct checker_model *mode
         }
     }
     const struct checker_anchor *found = &model->anchors[from - 1];
-    while (found > model->anchors && (found[-1].version == found->version ||
-                                      (is_judged && found->is_seen && found->version == version))) {
+    while (is_judged && found > model->anchors && found->is_seen && found->version == version) {
         found--;
     }
     return found;
+}
+
+/*
+ * The total at an anchor. One commit may have set it more than once, and nobody is told in which
+ * order. So it is a range until it is seen.
+ */
+static struct checker_range total_of(const struct checker_model *model,
+                                     const struct checker_anchor *anchor) {
+    struct checker_range range = {anchor->total, anchor->total};
+    for (const struct checker_anchor *set = anchor;
+         !anchor->is_seen && set >= model->anchors && set->version == anchor->version; set--) {
+        range.low = set->total < range.low ? set->total : range.low;
+        range.high = set->total > range.high ? set->total : range.high;
+    }
+    return range;
+}
+
+int64_t checker_totals_largest_set(const struct checker_model *model, int64_t version) {
+    const struct checker_anchor *anchor = find_anchor(model, version, true);
+    return anchor->version == version ? total_of(model, anchor).high : 0;
 }
 
 /*
@@ -140,8 +159,10 @@ static bool may_follow(const struct checker_model *model, const struct checker_c
 static struct checker_range total_from(const struct checker_model *model,
                                        const struct checker_anchor *anchor, int64_t version,
                                        int64_t until_ms) {
-    int64_t total = anchor->total + sum_deltas(model, version) - sum_deltas(model, anchor->version);
-    struct checker_range range = {total, total};
+    int64_t since = sum_deltas(model, version) - sum_deltas(model, anchor->version);
+    struct checker_range range = total_of(model, anchor);
+    range.low += since;
+    range.high += since;
     for (size_t i = 0; i < model->open_delta_count && version > anchor->version; i++) {
         const struct checker_change *change = model->open_deltas[i];
         int64_t by = checker_totals_delta(model, change);

@@ -468,6 +468,19 @@ static void end_later(int64_t by_ms) {
     product.read_to_ms += by_ms;
 }
 
+/* Nobody is told in which order one commit has set the total twice. */
+START_TEST(one_commit_may_set_the_total_twice) {
+    static const int64_t seen[] = {15, 20};
+    set_total(100, 20, 2, 20);
+    set_total(101, 15, 2, 15);
+    get_of(seen[_i], get(200, 2, 0));
+    get_of(seen[_i], get(300, 2, 0));
+    store(2, 0);
+    store_total(seen[_i]);
+    expect_legal();
+}
+END_TEST
+
 START_TEST(what_is_confirmed_leaves_the_reservation_and_the_total) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
     confirm(100, a, 1, 3, 3, 9, 6);
@@ -614,6 +627,19 @@ END_TEST
 START_TEST(a_total_that_nobody_set_is_found) {
     get_of(12, get(0, 1, 0));
     expect(CHECKER_TOTAL, NULL);
+}
+END_TEST
+
+/* 0: below both, 1: above both, 2: two looks differ. */
+START_TEST(a_total_that_neither_of_two_sets_makes_is_found) {
+    static const int64_t seen[] = {14, 21, 15};
+    set_total(100, 20, 2, 20);
+    set_total(101, 15, 2, 15);
+    struct history_record *first = get_of(seen[_i], get(200, 2, 0));
+    struct history_record *second = get_of(_i == 2 ? 20 : seen[_i], get(300, 2, 0));
+    store(2, 0);
+    store_total(second->total);
+    expect(CHECKER_TOTAL, first);
 }
 END_TEST
 
@@ -1324,6 +1350,7 @@ static void add_legal(TCase *legal) {
     tcase_add_test(legal, a_repeat_under_its_key_is_answered_as_it_was);
     tcase_add_test(legal, an_expired_reservation_is_free_whether_its_row_is_there_or_not);
     tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
+    tcase_add_loop_test(legal, one_commit_may_set_the_total_twice, 0, 2);
     tcase_add_test(legal, a_total_that_was_set_counts_from_its_version_on);
     tcase_add_test(legal, residents_are_counted_and_nothing_else);
     tcase_add_test(legal, a_key_that_was_used_is_refused_to_another_request);
@@ -1331,6 +1358,7 @@ static void add_legal(TCase *legal) {
 
 static void add_totals_and_snapshots(TCase *found) {
     tcase_add_test(found, a_total_that_nobody_set_is_found);
+    tcase_add_loop_test(found, a_total_that_neither_of_two_sets_makes_is_found, 0, 3);
     tcase_add_test(found, a_total_that_is_forgotten_is_found);
     tcase_add_test(found, more_reserved_than_a_smaller_total_is_found);
     tcase_add_loop_test(found, residents_that_are_gone_are_found, 0, 2);
