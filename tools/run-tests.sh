@@ -17,8 +17,8 @@
 # LEASEHOLD_BIN=FOLDER    tests the programs in another folder
 # KINDS="..."             the folders of tests/ (by default "unit simulation integration e2e")
 # PROGRAM_TIMEOUT_S=N     how long a program may take (600)
-# JOBS=N                  how many programs run at once (by default one for each processor, at most
-#                         4)
+# JOBS=N                  how many programs run at once (by default three for two processors, at most
+#                         4, because many of them wait most of the time)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/session.sh
@@ -31,7 +31,7 @@ readonly variant words=("$@")
 readonly build=$PWD/build/$variant
 readonly results=$build/results
 processors=$(nproc)
-readonly jobs=${JOBS:-$((processors < 4 ? processors : 4))}
+readonly jobs=${JOBS:-$((processors < 3 ? processors * 3 / 2 : 4))}
 
 export LEASEHOLD_ROOT=$PWD
 export LEASEHOLD_BIN=${LEASEHOLD_BIN:-$build/bin}
