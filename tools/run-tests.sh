@@ -17,8 +17,8 @@
 # LEASEHOLD_BIN=FOLDER    tests the programs in another folder
 # KINDS="..."             the folders of tests/ (by default "unit simulation integration e2e")
 # PROGRAM_TIMEOUT_S=N     how long a program may take (600)
-# JOBS=N                  how many programs run at once (by default three for two processors, at most
-#                         4, because many of them wait most of the time)
+# JOBS=N                  how many programs run at once (by default three on two processors, at
+#                         most 4, because many of them wait most of the time)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/session.sh

@@ -60,6 +60,7 @@ done
 if [ "${#programs[@]}" -gt 0 ]; then
     mkdir -p "$host/programs"
     ln -sfn "$PWD/build/release/preload" "$host/programs/preload"
+    ln -sfn "$PWD/build/release/bench" "$host/programs/bench"
     for shape in "${shapes[@]}"; do
         echo "== end to end, $shape"
         make_programs "$shape"

@@ -287,6 +287,12 @@ static bool looks_like_invocation(const struct http_request *request) {
     return is_call;
 }
 
+/* Returns true in the forwarded shape. Such a host breaks off an answer that may have no body. */
+static bool is_forwarded(const struct http_headers *headers) {
+    return http_headers_get(headers, "x-ms-invocation-id") == NULL &&
+           http_headers_get(headers, "X-Azure-Functions-InvocationId") != NULL;
+}
+
 static void fill_from_path(struct dispatched *call, const struct route_match *match) {
     const struct http_request *request = &call->inbound->request;
     struct function_request *out = &run_of(call)->request;
@@ -306,6 +312,7 @@ static void fill_from_path(struct dispatched *call, const struct route_match *ma
     out->body = request->body + mark_bytes;
     out->body_length = request->body_length - mark_bytes;
     out->body_too_large = request->body_too_large != 0;
+    out->needs_answer = is_forwarded(request->headers);
 }
 
 static void begin_proxied(const struct dispatch *dispatch, const struct function *function,

@@ -41,6 +41,7 @@ struct function_request {
     size_t body_length;
     bool body_too_large; /* it exceeds the server's limit, and is not here */
     bool lacks_body;     /* the host has not handed on the one that was sent */
+    bool needs_answer;   /* the host cannot hand on an answer without a body, such as a 304 */
 };
 
 /* Returns the value of the route's parameter {name}; "" if the host sent none. */

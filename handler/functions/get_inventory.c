@@ -123,6 +123,9 @@ static void start_get(struct function_run *run) {
         return;
     }
     inventory_view_init(&own->view, run, own->shown == SNAPSHOT_CUSTOMER ? own->customer_id : NULL);
+    if (run->request.needs_answer) {
+        own->known.kind = ENTITY_TAG_ABSENT;
+    }
     bool is_comparing = own->known.kind != ENTITY_TAG_ABSENT;
     take_snapshot(own, is_comparing ? SNAPSHOT_SUMS : own->shown);
 }

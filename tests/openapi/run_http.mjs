@@ -6,6 +6,7 @@
 // HOST takes the place of the file's `@host`. What is understood:
 //   @name = value                          a variable
 //   ### Title. Answers 200                 begins a request, whose answer must have this status
+//   ### Title. Answers 304, or 200 ...     one of these two
 //   # comment, // comment                  before the request's first line
 //   # @name reserve                        names the request for those after it
 //   METHOD URL, headers, a blank line, a body
@@ -37,11 +38,11 @@ function parse(text) {
     const blank = lines.indexOf("", begin);
     const [line, ...headers] = lines.slice(begin, blank < 0 ? undefined : blank);
     const body = blank < 0 ? "" : lines.slice(blank + 1).join("\n").trim();
-    const status = Number(/ Answers (\d{3})$/.exec(title)?.[1]);
-    if (begin < 0 || !status) {
+    const statuses = (/ Answers (\d{3})(?:, or (\d{3}) .*)?$/.exec(title) ?? []).slice(1).map(Number);
+    if (begin < 0 || statuses.length === 0) {
       throw new Error(`"${title.trim()}" has no request, or does not say what it answers`);
     }
-    return { title: title.trim(), name, status, line, headers, body };
+    return { title: title.trim(), name, statuses, line, headers, body };
   });
 }
 
@@ -96,7 +97,7 @@ function record(method, url, headers, body, answer) {
   appendFileSync(process.env.LEASEHOLD_ANSWERS, `${JSON.stringify(line)}\n`);
 }
 
-async function run({ title, name, status, line, headers, body }) {
+async function run({ title, name, statuses, line, headers, body }) {
   const [, method, target] = /^([A-Z]+) (\S+)$/.exec(fill(line)) ?? [];
   const url = new URL(target);
   const lines = Object.fromEntries(headers.map((header) => fill(header).split(/: *(.*)/s).slice(0, 2)));
@@ -110,7 +111,7 @@ async function run({ title, name, status, line, headers, body }) {
   if (name) {
     answers.set(name, answer);
   }
-  const isRight = answer.status === status;
+  const isRight = statuses.includes(answer.status);
   console.log(`${isRight ? "ok  " : "FAIL"}  ${answer.status}  ${title}`);
   if (!isRight) {
     console.log(`      ${method} ${url.pathname}${url.search}: ${answer.body}`);

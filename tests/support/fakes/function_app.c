@@ -197,7 +197,9 @@ void function_app_await_release(struct function_app *app, const char *lease_name
 
 /* ---- calls ---- */
 
-#define INVOCATION_HEADER "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000"
+#define PROXIED_ID "x-ms-invocation-id"
+#define FORWARDED_ID "X-Azure-Functions-InvocationId" /* and of the invocation shape */
+#define INVOCATION_ID "6c8e5a31-0000-0000-0000-000000000000"
 
 struct waiting_call {
     struct http_inbound inbound; /* first */
@@ -254,7 +256,7 @@ struct http_response function_app_request(struct function_app *app, const char *
                                           const char *path, const char *body) {
     struct http_headers headers;
     http_headers_init(&headers);
-    http_headers_add(&headers, INVOCATION_HEADER);
+    http_headers_add(&headers, FORWARDED_ID, INVOCATION_ID);
     struct http_request request = {.method = method,
                                    .path = path,
                                    .query = "",
@@ -310,7 +312,7 @@ static struct http_response call_proxied(struct function_app *app,
                                          const struct function_call *call) {
     struct http_headers headers;
     http_headers_init(&headers);
-    http_headers_add(&headers, INVOCATION_HEADER);
+    http_headers_add(&headers, call->is_forwarded ? FORWARDED_ID : PROXIED_ID, INVOCATION_ID);
     if (call->content_type != NULL) {
         http_headers_add(&headers, "content-type", call->content_type);
     }

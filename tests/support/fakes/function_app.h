@@ -76,6 +76,7 @@ struct function_call {
     } header;                  /* one more; name NULL: none */
     const char *body;          /* NULL: none */
     size_t body_length;        /* 0: strlen(body) */
+    bool is_forwarded;         /* CALL_PROXIED: as hosts before 2025 do it */
 };
 
 /* The caller's answer, whatever the shape. To be released. */

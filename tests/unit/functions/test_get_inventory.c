@@ -291,6 +291,20 @@ START_TEST(what_the_caller_has_already_is_not_sent_again) {
 }
 END_TEST
 
+/* It would break off an answer that may have no body. */
+START_TEST(a_host_that_forwards_requests_gets_no_304) {
+    static const char *const queries[] = {NULL, "reservations=none", "customerId=C"};
+    http_response_cleanup(&answer);
+    answer = function_app_call(&app, CALL_PROXIED,
+                               &(struct function_call){.action = "",
+                                                       .query = queries[_i],
+                                                       .header = {"If-None-Match", {"*"}},
+                                                       .is_forwarded = true});
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"reservedQuantity\":0"));
+}
+END_TEST
+
 /* The version is still the same. */
 START_TEST(once_a_reservation_has_expired_the_answer_is_another_one) {
     reserve(_i, 5, "CUST-123", first);
@@ -365,6 +379,7 @@ int main(void) {
         CALL_SHAPES);
     tcase_add_loop_test(answers, a_query_that_cannot_be_understood_is_refused, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, what_the_caller_has_already_is_not_sent_again, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_host_that_forwards_requests_gets_no_304, 0, 3);
     tcase_add_loop_test(answers, once_a_reservation_has_expired_the_answer_is_another_one, 0,
                         CALL_SHAPES);
     tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);
