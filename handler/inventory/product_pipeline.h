@@ -105,6 +105,7 @@ struct pipeline_shared {
     struct inventory_store *store;
     struct lease_manager *leases;
     const struct platform *platform; /* its network is not used */
+    /* The settings AcquireTimeout, ReservationLifetime and ProcessingTime (docs/settings.md). */
     int64_t acquire_timeout_ms;
     int64_t reservation_lifetime_ms;
     int64_t processing_time_ms;
