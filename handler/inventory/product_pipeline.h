@@ -34,7 +34,8 @@
  *                                                  LOOKING_UP  rows or records are missing
  *                                                  INDEXING    there are changes to commit
  *                                                  COLLECTING  nothing to commit: all is answered
- *     READING      the product                     DECIDING
+ *     READING      the product                     DECIDING; READING again, without the rows of a
+ *                                                  request that cannot be read
  *     WORKING      ProcessingTime to pass          DECIDING
  *     LOOKING_UP   reads for single requests       DECIDING
  *     INDEXING     an expiry row, if its write     EXTENDING
@@ -46,8 +47,8 @@
  *     LINGERING    a request; keeps the lease      COLLECTING; if none comes in time: IDLE
  *
  * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so: it goes to
- * YIELDING if requests wait, otherwise to IDLE. If the lease was lost, it goes to ACQUIRING if
- * requests wait, otherwise to IDLE.
+ * YIELDING if requests wait, otherwise to IDLE. If the lease was lost, after a batch or before the
+ * next one begins, it goes to ACQUIRING if requests wait, otherwise to IDLE.
  *
  * Deadlines  While others hold the lease, a request waits in the queue for AcquireTimeout. While
  *            this handler holds it, a request waits for AcquireTimeout or 10 s, whichever is

@@ -75,8 +75,8 @@ void lease_manager_cancel_acquires(struct lease_manager *manager);
 void lease_manager_cancel_waits(struct lease_manager *manager);
 
 /*
- * `unreleased` counts the leases whose release has not ended (see Life), and all leases without an
- * end whose release was given up.
+ * `unreleased` counts the leases whose release has not ended (see Life), the acquires that have not
+ * ended, and all leases without an end whose release was given up.
  */
 typedef void (*lease_close_done)(void *context, int unreleased);
 
