@@ -12,7 +12,7 @@
 enum {
     MINUTE_MS = 60 * 1000,
     HOUR_MS = 60 * MINUTE_MS,
-    QUERY_DEADLINE_MS = 5 * MINUTE_MS, /* for all pages */
+    QUERY_DEADLINE_MS = 5 * MINUTE_MS, /* for all pages; a later page has the default time */
     FILTER_MAX_BYTES = 256,
 };
 

@@ -60,7 +60,7 @@ struct inventory_request { /* NOLINT(clang-analyzer-optin.performance.Padding) *
     /* Confirm, extend. Release: only this one; NULL: any of the customer's. In lower case. */
     const char *reservation_id;
     const char *idempotency_key; /* NULL: none */
-    /* Units. Confirm: 0 is all. Set total: the new total. Adjust: the difference, but 0. */
+    /* Units. Confirm: 0 is all. Set total: the new total. Adjust: the difference, not 0. */
     int64_t quantity;
     int64_t lifetime_ms;            /* reserve, extend; 0: the usual one */
     int64_t expected_version;       /* change only this version; 0: any; below 0: none is right */

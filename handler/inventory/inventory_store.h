@@ -111,8 +111,8 @@ typedef void (*inventory_store_done)(void *context, enum status status, const st
 
 /*
  * The most operations that can fail to start in one round of the loop. main.c takes at most
- * MAX_IN_HAND (256) requests at once, and each starts at most two operations in a round. main.c has
- * an assertion of that. The rest is for reconciliation.
+ * MAX_IN_HAND (256) requests at once, and each starts at most two operations in a round. main.c
+ * asserts that there is room for these. The rest is for reconciliation.
  */
 enum { STORE_MAX_FAILED_STARTS = 640 };
 

@@ -98,7 +98,7 @@ static bool is_selected(const struct reservation *row, const struct inventory_qu
     return is_customers && (query->limit == 0 || (*later_count)++ < query->limit);
 }
 
-/* Sets what says of a state how it was read. Its product has been set. */
+/* Sets complete_until_ms and the ETag of a state whose product has been set. */
 static void set_read_marks(struct product_state *out, const struct inventory_query *query) {
     out->complete_until_ms = query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
     snprintf(out->etag, sizeof out->etag, "%lld", (long long)out->product.version);
@@ -122,7 +122,7 @@ static enum status copy_selected(const struct product_state *stored,
     return STATUS_OK;
 }
 
-/* ---- asynchronous operations: each runs as a whole in the loop's next round ---- */
+/* ---- asynchronous operations: all but visits run as a whole in the loop's next round ---- */
 
 /* An operation, with the arguments of all kinds. Each kind uses some of them. */
 struct memory_operation {
@@ -464,8 +464,8 @@ static void memory_commit(struct inventory_store *base, struct product_state *st
 /*
  * ---- index_expiry, announce_wait, read_wait ----
  *
- * An expiry need not be indexed here. A wait is announced to other handlers, which do not see a
- * store in memory. It can be read back all the same.
+ * A wait is announced to other handlers, which do not see a store in memory. It can be read back
+ * all the same.
  */
 
 /* There is no index, because find_expired looks at the reservations themselves. */

@@ -62,7 +62,7 @@ struct lease_tenure {
     int64_t courtesy_after_ms;  /* a tenure without contention yields after this time */
 
     /* ---- linger ---- */
-    int64_t idle_since_ms; /* since when no request waits; -1: one does */
+    int64_t idle_since_ms; /* when the last linger began; -1: a request has come since */
     int missed_lingers;    /* lingers in a row in which no request came in time */
 
     /* ---- window ---- */

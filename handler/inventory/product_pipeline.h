@@ -34,7 +34,8 @@
  *                                                  LOOKING_UP  rows or records are missing
  *                                                  INDEXING    there are changes to commit
  *                                                  COLLECTING  nothing to commit: all is answered
- *     READING      the product                     DECIDING
+ *     READING      the product                     DECIDING; READING again, without the rows of a
+ *                                                  request that cannot be read
  *     WORKING      ProcessingTime to pass          DECIDING
  *     LOOKING_UP   reads for single requests       DECIDING
  *     INDEXING     an expiry row, if its write     EXTENDING
@@ -46,8 +47,8 @@
  *     LINGERING    a request; keeps the lease      COLLECTING; if none comes in time: IDLE
  *
  * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so: it goes to
- * YIELDING if requests wait, otherwise to IDLE. If the lease was lost, it goes to ACQUIRING if
- * requests wait, otherwise to IDLE.
+ * YIELDING if requests wait, otherwise to IDLE. If the lease was lost, after a batch or before the
+ * next one begins, it goes to ACQUIRING if requests wait, otherwise to IDLE.
  *
  * Deadlines  While others hold the lease, a request waits in the queue for AcquireTimeout. While
  *            this handler holds it, a request waits for AcquireTimeout or 10 s, whichever is
@@ -105,6 +106,7 @@ struct pipeline_shared {
     struct inventory_store *store;
     struct lease_manager *leases;
     const struct platform *platform; /* its network is not used */
+    /* The settings AcquireTimeout, ReservationLifetime and ProcessingTime (docs/settings.md). */
     int64_t acquire_timeout_ms;
     int64_t reservation_lifetime_ms;
     int64_t processing_time_ms;

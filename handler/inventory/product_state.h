@@ -73,7 +73,7 @@ struct product {
     /* The ids of the last commits, one of each handler, the newest first. */
     char commit_ids[INVENTORY_COMMIT_IDS_BYTES];
 
-    /* The times of the expiry index's rows for the last added reservation and record. 0: none. */
+    /* The times of the expiry rows written last, for reservations and for records. 0: none. */
     int64_t indexed_due_ms;
     int64_t indexed_keep_ms;
 };
@@ -196,8 +196,8 @@ int64_t product_state_due_ms(const struct product_state *state);
 void product_state_committed(struct product_state *state);
 
 /*
- * Frees the reservations that expire after complete_until_ms, of which there may be many, all but
- * the last `keep` of these. Nothing may be marked.
+ * Keeps the last `keep` of the reservations that expire after complete_until_ms, of which there may
+ * be many, and frees the others of these. Nothing may be marked.
  */
 void product_state_trim(struct product_state *state, size_t keep);
 

@@ -19,8 +19,7 @@
  *
  * A visitor needs the time before it gets the first reservation. If it is in doubt then, the pages
  * are dropped: CONFIRMING_TIME comes first, and leads to READING_PAGES. Later answers cannot make
- * that moment wrong. Such a read may be of 100,000 rows. So its pages are small, each with a
- * deadline of its own.
+ * that moment wrong. Such a read may be of 100,000 rows, so its pages are small.
  *
  * Threads  The loop's.
  */

@@ -55,7 +55,7 @@ struct managed_lease; /* private to the manager */
 
 /*
  * Borrows everything. Of the options it uses create_container, and the members from duration_s to
- * acquire_retry_ms. May be called on any thread before the manager is used. STATUS_NO_MEMORY.
+ * acquire_retry_ms. Any thread. STATUS_NO_MEMORY.
  */
 enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
@@ -75,8 +75,8 @@ void lease_manager_cancel_acquires(struct lease_manager *manager);
 void lease_manager_cancel_waits(struct lease_manager *manager);
 
 /*
- * `unreleased` counts the leases whose release has not ended (see Life), and all leases without an
- * end whose release was given up.
+ * `unreleased` counts the leases whose release has not ended (see Life), the acquires that have not
+ * ended, and all leases without an end whose release was given up.
  */
 typedef void (*lease_close_done)(void *context, int unreleased);
 
@@ -143,7 +143,7 @@ struct lease_acquire {
     enum lease_acquire_state state;
     LIST_ENTRY(lease_acquire) link; /* in the manager's acquires or a bucket, unless IDLE */
     struct lease_manager *manager;
-    struct managed_lease *managed; /* the lease to be acquired; NULL while ENDING */
+    struct managed_lease *managed; /* the lease to be acquired; NULL in IDLE and ENDING */
     lease_acquire_done done;
     void *context;
     struct loop_timer timer;

@@ -13,9 +13,9 @@
  *          watch is left. lease_manager_free frees the rest.
  * Threads  Everything belongs to the loop's thread, except what is atomic or never changes. Owners
  *          on other threads reach the loop by tasks. No owner is called inside a call that it
- *          makes: what becomes due is done when the manager's timer fires. There is one exception.
- *          If release is the first to notice a loss, it calls the listener's `lost` on the owner's
- *          thread.
+ *          makes: what becomes due is done when the manager's timer fires. There are two
+ *          exceptions. If release is the first to notice a loss, it calls the listener's `lost` on
+ *          the owner's thread. And close_start notifies the losses that are due before it returns.
  */
 #ifndef LEASE_LEASE_MANAGER_INTERNAL_H
 #define LEASE_LEASE_MANAGER_INTERNAL_H

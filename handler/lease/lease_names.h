@@ -36,7 +36,7 @@ enum {
 bool lease_name_is_valid(const char *name);
 bool lease_container_is_valid(const char *container);
 
-/* Whether every valid lease name behind this prefix makes a valid name. */
+/* Whether every valid lease name behind this prefix makes a valid name of a blob. */
 bool lease_prefix_is_valid(const char *prefix);
 
 /* Whether a blob may have the metadata lease_NAME with this value. */

@@ -8,8 +8,8 @@
  *     action         One thing to do now: send a renewal, send a release, or notify a loss.
  *     safe deadline  When the last good request was sent + threshold x duration. A lease that is
  *                    HELD or RENEWING may be relied on until then.
- *     retry          Another attempt at a renewal whose outcome is unknown. The first attempt is
- *                    not a retry.
+ *     retry          Another attempt at a renewal or release whose outcome is unknown. The first
+ *                    attempt is not a retry.
  *     send slot      At most LEASE_MAX_REQUESTS_IN_FLIGHT requests are in flight. When more are due
  *                    at once, because the program was suspended or releases everything, the rest
  *                    waits here for a slot. Leases with the least time left go first.
@@ -188,7 +188,7 @@ void lease_renewal_notified(struct lease *lease);
 
 /*
  * Reports the reply to a LEASE_ACTION_RELEASE. Returns false if the release failed and will not be
- * retried, so that the lease has to expire.
+ * retried, so that the lease has to expire, or to be broken if it has no end.
  */
 bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease,
                                     enum status status, int retry_after_ms, int64_t now_ms);

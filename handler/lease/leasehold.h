@@ -281,9 +281,9 @@ void leasehold_cancel(struct leasehold *client);
 
 /*
  * Releases all leases at once and waits at most `timeout_ms` until each release has ended
- * (leasehold_release). Then frees the client and its leases. Returns how many have not ended, and
- * how many leases without an end were never released. A lease expires on its own; one without an
- * end must be broken. NULL is allowed.
+ * (leasehold_release). Then frees the client and its leases. Returns the number of releases that
+ * have not ended, plus the leases without an end that were never released. A lease expires on its
+ * own; one without an end must be broken. NULL is allowed.
  */
 int leasehold_close(struct leasehold *client, int64_t timeout_ms);
 
