@@ -144,7 +144,8 @@ static bool is_same_answer(const struct history_record *a, const struct history_
 }
 
 /*
- * All that was done under one key must have been answered alike, and nothing refused once it was.
+ * All that was done under one key must have been answered alike, and nothing refused once it was,
+ * for as long as the app promises to know the key.
  */
 static void check_key(const struct checker_model *model, const struct checker_change *change,
                       const struct history_record *attempt) {
@@ -160,7 +161,8 @@ static void check_key(const struct checker_model *model, const struct checker_ch
                         attempt->version, first->reservation_id, first->released + first->confirmed,
                         first->version);
     }
-    if (attempt->outcome == HISTORY_REFUSED && attempt->sent_ms > change->window.to_ms) {
+    if (attempt->outcome == HISTORY_REFUSED && attempt->sent_ms > change->window.to_ms &&
+        attempt->answered_ms < change->window.to_ms + CHECKER_KEYS_MS) {
         checker_violate(model->report, CHECKER_KEY, evidence, 2,
                         "a repeat was refused after the first was done at %" PRId64,
                         first->version);

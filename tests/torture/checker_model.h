@@ -15,6 +15,9 @@ enum {
     CHECKER_AHEAD_MS = 100
 }; /* how far the history's clock may drift from the wall clock in a run */
 
+/* How long an Idempotency-Key is known (docs/api.md). */
+#define CHECKER_KEYS_MS (INT64_C(24) * 3600 * 1000)
+
 /* When something was decided, at the earliest and at the latest. */
 struct checker_window {
     int64_t from_ms;

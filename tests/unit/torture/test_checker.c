@@ -841,6 +841,32 @@ START_TEST(a_key_that_is_forgotten_is_found) {
 }
 END_TEST
 
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+/* A change, and its repeat with an older If-Match that was refused. */
+static struct history_record *refuse_repeat_at(int64_t at_ms) {
+    struct history_record *first = adjust(0, 3, 2, 13, 13);
+    struct history_record *again = refuse_as(HISTORY_OTHER_VERSION, adjust(at_ms, 3, 2, 13, 13));
+    strcpy(first->key, "k");
+    strcpy(again->key, "k");
+    again->expected_version = 1;
+    store(2, 0);
+    store_total(13);
+    end_later(at_ms);
+    return again;
+}
+
+START_TEST(a_key_that_is_forgotten_within_a_day_is_found) {
+    expect(CHECKER_KEY, refuse_repeat_at(DAY_MS - 1000));
+}
+END_TEST
+
+START_TEST(a_key_may_be_forgotten_after_a_day) {
+    refuse_repeat_at(DAY_MS + 1000);
+    expect_legal();
+}
+END_TEST
+
 START_TEST(one_reservation_for_two_requests_is_found) {
     struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(100, "A", 2, 3, 6);
     strcpy(b->reservation_id, a->reservation_id);
@@ -1382,6 +1408,7 @@ static void add_totals_and_snapshots(TCase *found) {
     tcase_add_test(found, a_key_that_made_two_reservations_is_found);
     tcase_add_test(found, a_key_whose_lost_attempt_made_a_reservation_as_well_is_found);
     tcase_add_test(found, a_key_that_is_forgotten_is_found);
+    tcase_add_test(found, a_key_that_is_forgotten_within_a_day_is_found);
     tcase_add_test(found, one_reservation_for_two_requests_is_found);
 }
 
@@ -1414,6 +1441,7 @@ static void add_requests_and_reservations(TCase *found) {
 }
 
 static void add_legal_sales(TCase *legal) {
+    tcase_add_test(legal, a_key_may_be_forgotten_after_a_day);
     tcase_add_test(legal, what_is_confirmed_leaves_the_reservation_and_the_total);
     tcase_add_test(legal, confirms_and_adjusts_of_one_commit_may_have_had_any_order);
     tcase_add_loop_test(legal, a_confirm_of_unknown_outcome_may_or_may_not_have_happened, 0, 2);
