@@ -185,6 +185,7 @@ enum status setting_parse_text(const struct setting *setting, const char *text, 
     if (copy == NULL) {
         return STATUS_NO_MEMORY;
     }
+    free(*(char **)out); /* the default, which this replaces */
     *(char **)out = copy;
     return STATUS_OK;
 }
