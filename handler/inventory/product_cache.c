@@ -68,8 +68,8 @@ struct inventory_query product_cache_query(const struct product_cache *cache, in
 struct inventory_query product_cache_rows_query(const struct product_cache *cache,
                                                 const struct inventory_request *request) {
     if (request->operation->rows == ROWS_SNAPSHOT) {
-        return request->snapshot_query == NULL ? (struct inventory_query){.all = true}
-                                               : *request->snapshot_query;
+        const struct inventory_query all = {.all = true};
+        return request->snapshot_query == NULL ? all : *request->snapshot_query;
     }
     struct inventory_query query = {.until_ms = cache->state.complete_until_ms, .later_only = true};
     add_rows_of(request, &query);
