@@ -85,11 +85,15 @@ START_TEST(a_folder_that_takes_no_file_is_named) {
 END_TEST
 
 START_TEST(a_full_disk_is_an_error) {
-    const struct rlimit limit = {LIMIT_BYTES, LIMIT_BYTES};
+    struct rlimit usual;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    const struct rlimit limit = {LIMIT_BYTES, usual.rlim_max};
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     append_block();
-    ck_assert_int_eq(temp_file_append(file, block, sizeof block, &err), STATUS_UNAVAILABLE);
+    enum status status = temp_file_append(file, block, sizeof block, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &usual), 0); /* of later tests in this process, too */
+    ck_assert_int_eq(status, STATUS_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, "writing a temporary file: "));
 }
 END_TEST

@@ -156,13 +156,16 @@ START_TEST(a_folder_that_takes_no_file_costs_memory_and_a_warning) {
 END_TEST
 
 START_TEST(a_full_disk_is_a_503) {
-    const struct rlimit limit = {FILE_LIMIT_BYTES, FILE_LIMIT_BYTES};
+    struct rlimit usual;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    const struct rlimit limit = {FILE_LIMIT_BYTES, usual.rlim_max};
     reserve_long(_i);
     int descriptors = descriptors_count();
     app.dispatch.temp_folder = "/tmp";
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     get(_i);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &usual), 0); /* of later tests in this process, too */
     ck_assert_int_eq(answer.status, 503);
     ck_assert_ptr_null(http_headers_get(&answer.headers, "ETag"));
     ck_assert_str_eq(http_headers_get(&answer.headers, "Retry-After"), "1");
